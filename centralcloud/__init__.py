@@ -1,0 +1,1 @@
+"""The hub: merges what all instances learned and gives it back."""

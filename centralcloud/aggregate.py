@@ -1,0 +1,165 @@
+"""From observations to insights: merge what changed, in transactions of at most `BATCH` patterns.
+
+Whatever is committed, this holds: an active insight is measured against the fleet whose digest is stored, or its
+pattern waits in `changed_patterns`. So it does not matter when, how often or how far an aggregation ran.
+
+One aggregation at a time per tenant: every transaction locks the tenant's row of `insight_heads` first.
+"""
+
+from __future__ import annotations
+
+import heapq
+import time
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final, Literal
+
+from msgspec import structs
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
+
+from centralcloud.learning.fleet import Fleet, fleet_of
+from centralcloud.learning.merge import Tally, conclude, revoked, tallies
+from centralcloud.store import changes, fleets, insights, observations
+from schemas.insights import AggregationSummary, Insight
+from shared.database import transaction
+
+BATCH: Final = 2_000
+LEADING_MAX: Final = 200
+"""Changes of one aggregation that are announced one by one."""
+
+Scope = Literal["all", "new"]
+
+
+@dataclass
+class AggregationResult:
+    """What one aggregation of one tenant changed."""
+
+    tenant: str
+    scope: Scope
+    changed: int = 0
+    """Insights that got a new version, revoked ones included."""
+    revoked: int = 0
+    previous_head: int = 0
+    head: int = 0
+    seconds: float = 0.0
+    leading: list[Insight] = field(default_factory=list)
+    """The changed insights most instances share, at most 200."""
+    summary: AggregationSummary | None = None
+    """Active insights by kind; None when nothing changed."""
+
+
+async def aggregate(engine: AsyncEngine, tenant: str, scope: Scope = "all", *, batch: int = BATCH) -> AggregationResult:
+    """Bring insights up to date with observations and return what changed.
+
+    `all` merges every waiting pattern, and every insight of a language whose repositories changed. `new` is quick and
+    leaves standing insights alone: it looks only at patterns without an active insight. Raises `TransientError`
+    when the database is away; what was committed until then stands.
+    """
+    run = _Run(engine, tenant, scope, batch)
+    started = time.perf_counter()
+    await run.begin()
+    while await run.merge_batch():
+        pass
+    await run.finish()
+    run.result.seconds = time.perf_counter() - started
+    return run.result
+
+
+async def rebuild(engine: AsyncEngine, tenant: str) -> AggregationResult:
+    """Merge everything anew from the observations; it changes nothing that was right."""
+    async with transaction(engine) as connection:
+        await insights.lock_head(connection, tenant)
+        await changes.mark_everything(connection, tenant)
+    return await aggregate(engine, tenant)
+
+
+class _Run:
+    """One pass through the waiting patterns, in order of their fingerprints, against one reading of the fleet."""
+
+    def __init__(self, engine: AsyncEngine, tenant: str, scope: Scope, batch: int) -> None:
+        self.result = AggregationResult(tenant, scope)
+        self._engine = engine
+        self._tenant = tenant
+        self._batch = batch
+        self._after = changes.FIRST
+        self._fleet: Fleet | None = None
+
+    async def begin(self) -> None:
+        """Note where the history stands and, for `all`, read the fleet and see whom it moves."""
+        async with transaction(self._engine) as connection:
+            self.result.previous_head = self.result.head = await insights.lock_head(connection, self._tenant)
+            if self.result.scope == "all":
+                await self._remeasure(connection)
+
+    async def merge_batch(self) -> bool:
+        """Merge the next waiting patterns in one transaction; False when there are none."""
+        new_only = self.result.scope == "new"
+        async with transaction(self._engine) as connection:
+            head = await insights.lock_head(connection, self._tenant)
+            taken = await changes.take(
+                connection, self._tenant, after=self._after, limit=self._batch, inactive_only=new_only
+            )
+            if not taken:
+                return False
+            found = tallies(await observations.of_patterns(connection, self._tenant, taken))
+            active, uncovered = await self._conclude(connection, found)
+            previous = await insights.of_patterns(connection, self._tenant, set(taken) - uncovered)
+            written = await insights.write(connection, self._tenant, head, _differing(previous, found, active))
+            kept = uncovered | (active.keys() if new_only else set())
+            await changes.settle(connection, self._tenant, set(taken) - kept)
+        self._after = taken[-1]
+        self._count(head, written)
+        return True
+
+    async def finish(self) -> None:
+        """Count what is active now, when anything changed."""
+        if self.result.changed:
+            async with transaction(self._engine) as connection:
+                self.result.summary = await insights.summary(connection, self._tenant)
+
+    async def _remeasure(self, connection: AsyncConnection) -> None:
+        """Insights of languages whose repositories are no longer the same join the waiting."""
+        self._fleet = await _read_fleet(connection, self._tenant)
+        before = await fleets.measured(connection, self._tenant)
+        now = self._fleet.digests
+        moved = {language for language in before.keys() | now.keys() if before.get(language) != now.get(language)}
+        if moved:
+            await changes.mark_languages(connection, self._tenant, moved)
+            await fleets.remember(connection, self._tenant, now)
+
+    async def _conclude(
+        self, connection: AsyncConnection, found: Iterable[Tally]
+    ) -> tuple[dict[str, Insight], set[str]]:
+        """Return insights by fingerprint, and patterns with repositories that came after the fleet was read."""
+        sufficient = [tally for tally in found if tally.suffices]
+        if not sufficient:
+            return {}, set()
+        if self._fleet is None:
+            self._fleet = await _read_fleet(connection, self._tenant)
+        covered = [one for one in sufficient if self._fleet.covers(one.identity.language, one.holdings)]
+        uncovered = {one.fingerprint for one in sufficient} - {one.fingerprint for one in covered}
+        return {insight.id: insight for insight in conclude(covered, self._fleet)}, uncovered
+
+    def _count(self, head: int, written: Sequence[Insight]) -> None:
+        result = self.result
+        result.head = head + len(written)
+        result.changed += len(written)
+        result.revoked += sum(one.state == "revoked" for one in written)
+        result.leading = heapq.nlargest(LEADING_MAX, [*result.leading, *written], key=_strength)
+
+
+async def _read_fleet(connection: AsyncConnection, tenant: str) -> Fleet:
+    return fleet_of(await observations.holdings(connection, tenant))
+
+
+def _differing(previous: Mapping[str, Insight], found: Iterable[Tally], active: Mapping[str, Insight]) -> list[Insight]:
+    """Choose what must be written: new insights, changed ones, and those no longer shared by enough."""
+    left = {tally.fingerprint: tally for tally in found}
+    withdrawn = {name: revoked(old, left.get(name)) for name, old in previous.items() if name not in active}
+    wanted = {**active, **withdrawn}
+    stored = {name: structs.replace(old, version=0) for name, old in previous.items()}
+    return [wanted[name] for name in sorted(wanted) if wanted[name] != stored.get(name)]
+
+
+def _strength(insight: Insight) -> tuple[int, float, str]:
+    return insight.instances, insight.confidence, insight.id

@@ -1,0 +1,1 @@
+"""From envelopes to observations, nothing lost and nothing twice."""

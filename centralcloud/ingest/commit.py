@@ -1,0 +1,164 @@
+"""One transaction: lock the watermarks, drop what is known, apply the rest, advance. Nothing twice, nothing half."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from msgspec import Raw
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from centralcloud.ingest.admission import Admission
+from centralcloud.ingest.arrivals import Arrival, DeadLetter, Lineage
+from centralcloud.ingest.effects import Effects
+from centralcloud.store import envelopes, intake, watermarks
+from centralcloud.store.watermarks import Watermark
+from schemas.sync import Receipt
+
+GAPS_MAX = 50
+DEAD_LETTER_REASON_MAX = 1000
+
+
+@dataclass
+class Committed:
+    """What one transaction did; true once it has committed."""
+
+    receipts: dict[Lineage, Receipt] = field(default_factory=dict)
+    events: int = 0
+    repeated: int = 0
+    forks: int = 0
+    dead_letters: int = 0
+
+
+async def commit(
+    connection: AsyncConnection, arrivals: Sequence[Arrival], letters: Sequence[DeadLetter], *, poison: str = ""
+) -> Committed:
+    """Apply envelopes of any instances; when `poison` is given, their events become dead letters for that reason."""
+    by_lineage: dict[Lineage, list[Arrival]] = defaultdict(list)
+    for arrival in sorted(arrivals, key=lambda arrival: arrival.first_seq):
+        by_lineage[arrival.lineage].append(arrival)
+    done, effects = Committed(), Effects(letters=list(letters))
+    if by_lineage:
+        lineages = sorted(by_lineage)
+        states = await watermarks.lock(connection, lineages)
+        receivers = [_Receiver(connection, state, effects, done, poison) for state in states]
+        advanced = [await receiver.receive(by_lineage[receiver.lineage]) for receiver in receivers]
+        await intake.upsert_observations(connection, effects.observations)
+        await intake.upsert_statistics(connection, effects.statistics)
+        await watermarks.advance(connection, advanced)
+        if effects.snapshots or any(state.snapshot_seq for state in states):
+            await watermarks.complete_snapshots(connection, lineages)
+    if effects.letters:
+        await envelopes.insert_dead_letters(connection, [_letter_row(letter) for letter in effects.letters])
+        done.dead_letters = len(effects.letters)
+    return done
+
+
+class _Receiver:
+    """Receives the arrivals of one epoch, whose watermark is locked."""
+
+    def __init__(
+        self, connection: AsyncConnection, state: Watermark, effects: Effects, done: Committed, poison: str
+    ) -> None:
+        self.lineage = Lineage(state.tenant, state.instance, state.epoch)
+        self._connection = connection
+        self._state = state
+        self._effects = effects
+        self._done = done
+        self._poison = poison
+        self._forked = state.forked
+        self._hashes: dict[int, bytes] = {}
+
+    async def receive(self, arrivals: Sequence[Arrival]) -> dict[str, Any]:
+        """Admit what is new, and return the new row of the watermark."""
+        beyond = await envelopes.ranges_beyond(self._connection, self.lineage, self._state.wm)
+        admission = Admission(self._state.wm, beyond)
+        rows: list[dict[str, Any]] = []
+        for arrival in arrivals:
+            new = admission.new(arrival.first_seq, arrival.last_seq)
+            repeated = len(arrival.events) - sum(last - first + 1 for first, last in new)
+            if repeated and await self._contradicts(arrival):
+                await self._set_aside(arrival)
+                continue
+            admission.admit(new)
+            rows += [self._accept(arrival, first, last) for first, last in new]
+            self._done.repeated += repeated
+        if rows:
+            await envelopes.insert(self._connection, rows)
+        return await self._advance(admission)
+
+    async def _contradicts(self, arrival: Arrival) -> bool:
+        """Whether other events were received under these sequences: a clone, or an instance restored from a backup."""
+        known = await envelopes.hashes_between(self._connection, self.lineage, arrival.first_seq, arrival.last_seq)
+        known |= self._hashes
+        return any(known.get(seq, found) != found for seq, found in enumerate(arrival.hashes, arrival.first_seq))
+
+    async def _set_aside(self, arrival: Arrival) -> None:
+        row = self._row(arrival, arrival.first_seq, arrival.last_seq)
+        await envelopes.insert_fork(self._connection, row)
+        self._forked = True
+        self._done.forks += 1
+
+    def _accept(self, arrival: Arrival, first: int, last: int) -> dict[str, Any]:
+        """Apply the events of a new range, and return its row of the log."""
+        for seq in range(first, last + 1):
+            index = seq - arrival.first_seq
+            raw = arrival.events[index]
+            self._hashes[seq] = arrival.hashes[index]
+            if self._poison:
+                self._effects.reject(raw, self.lineage, seq, self._poison)
+            else:
+                self._effects.add(raw, self.lineage, seq, void=self._state.void)
+        self._done.events += last - first + 1
+        return self._row(arrival, first, last)
+
+    async def _advance(self, admission: Admission) -> dict[str, Any]:
+        wm_hash = self._hashes.get(admission.wm) or self._state.wm_hash
+        if admission.wm != self._state.wm and admission.wm not in self._hashes:
+            wm_hash = await envelopes.hash_at(self._connection, self.lineage, admission.wm)
+        self._done.receipts[self.lineage] = Receipt(
+            epoch=self.lineage.epoch,
+            wm=admission.wm,
+            wm_hash=wm_hash.hex() if wm_hash else None,
+            gaps=admission.gaps[:GAPS_MAX],
+            durable_wm=self._state.durable_wm,
+            rotate_after=self._state.newest_epoch if self._forked else None,
+        )
+        return self._key() | {
+            "wm": admission.wm,
+            "wm_hash": wm_hash.hex() if wm_hash else None,
+            "forked": self._forked,
+            "snapshot_seq": self._effects.snapshots.get(self.lineage),
+        }
+
+    def _row(self, arrival: Arrival, first: int, last: int) -> dict[str, Any]:
+        part = slice(first - arrival.first_seq, last - arrival.first_seq + 1)
+        return self._key() | {
+            "first_seq": first,
+            "last_seq": last,
+            "hashes": b"".join(arrival.hashes[part]),
+            "body": as_array(arrival.events[part]),
+        }
+
+    def _key(self) -> dict[str, Any]:
+        return {"tenant": self.lineage.tenant, "instance": self.lineage.instance, "epoch": self.lineage.epoch}
+
+
+def _letter_row(letter: DeadLetter) -> dict[str, Any]:
+    lineage = letter.lineage
+    return {
+        "tenant": lineage.tenant if lineage else None,
+        "instance": lineage.instance if lineage else None,
+        "epoch": lineage.epoch if lineage else None,
+        "subject": letter.subject,
+        "seq": letter.seq,
+        "body": letter.body,
+        "error": letter.error[:DEAD_LETTER_REASON_MAX],
+    }
+
+
+def as_array(events: Sequence[Raw]) -> bytes:
+    """JSON array of events, each byte for byte as it was sent."""
+    return b"[" + b",".join(bytes(event) for event in events) + b"]"

@@ -1,0 +1,92 @@
+"""From accepted events to the rows they change. Pure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from msgspec import Raw, structs
+
+from centralcloud.ingest.arrivals import DeadLetter, Lineage
+from centralcloud.store.intake import ObservationRow, StatisticsRow
+from schemas.codec import InvalidMessageError, decode_event
+from schemas.events import (
+    AnyEvent,
+    ArchitecturePatternLearned,
+    CodePatternLearned,
+    DataSchemaLearned,
+    PatternForgotten,
+    SnapshotCompleted,
+    StatisticsReported,
+)
+
+ObservationEvent = CodePatternLearned | ArchitecturePatternLearned | DataSchemaLearned | PatternForgotten
+
+
+@dataclass
+class Effects:
+    """What a batch of events does to the tables."""
+
+    observations: list[ObservationRow] = field(default_factory=list)
+    statistics: list[StatisticsRow] = field(default_factory=list)
+    letters: list[DeadLetter] = field(default_factory=list)
+    snapshots: dict[Lineage, int] = field(default_factory=dict)
+
+    def add(self, raw: Raw, lineage: Lineage, seq: int, *, void: bool) -> None:
+        """Sort one event in; what cannot be decoded becomes a dead letter and still counts as received."""
+        try:
+            event = decode_event(raw)
+        except InvalidMessageError as error:
+            self.reject(raw, lineage, seq, str(error))
+        else:
+            self._sort(event, lineage, seq, void=void)
+
+    def reject(self, raw: Raw, lineage: Lineage, seq: int, reason: str) -> None:
+        """Set one event aside."""
+        self.letters.append(DeadLetter("", bytes(raw), reason, lineage, seq))
+
+    def _sort(self, event: AnyEvent, lineage: Lineage, seq: int, *, void: bool) -> None:
+        """Collect what it changes; a void epoch (a later one said everything again) changes no observation."""
+        match event:
+            case SnapshotCompleted():
+                self.snapshots[lineage] = seq
+            case StatisticsReported():
+                self.statistics.append(_statistics(event, lineage))
+            case _ if not void:
+                self.observations.append(_observation(event, lineage, seq))
+
+
+def _statistics(event: StatisticsReported, lineage: Lineage) -> StatisticsRow:
+    body = {key: value for key, value in structs.asdict(event).items() if key not in ("id", "version")}
+    return StatisticsRow(
+        tenant=lineage.tenant,
+        instance=lineage.instance,
+        epoch=lineage.epoch,
+        version=event.version,
+        body=body,
+    )
+
+
+def _observation(event: ObservationEvent, lineage: Lineage, seq: int) -> ObservationRow:
+    row = ObservationRow(
+        tenant=lineage.tenant,
+        instance=lineage.instance,
+        epoch=lineage.epoch,
+        repository=event.repository,
+        fingerprint=event.fingerprint,
+        version=event.version,
+        seq=seq,
+        event_id=event.id,
+        forgotten=isinstance(event, PatternForgotten),
+    )
+    if isinstance(event, PatternForgotten):
+        return row
+    row = structs.replace(row, kind=".".join(event.topic), files=event.files, occurrences=event.occurrences)
+    match event:
+        case CodePatternLearned():
+            return structs.replace(row, language=event.language, view=event.view, template=event.template)
+        case ArchitecturePatternLearned():
+            return structs.replace(row, name=event.name)
+        case DataSchemaLearned():
+            return structs.replace(
+                row, name=f"table: {event.columns} columns, {event.keys} keys, {event.indexes} indexes"
+            )

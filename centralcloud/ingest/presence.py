@@ -1,0 +1,115 @@
+"""Answers to instances that ask how far they have arrived, and the registry of who lives."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from typing import Final, TypeVar
+
+import structlog
+from nats.aio.msg import Msg
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from centralcloud.ingest.admission import Admission
+from centralcloud.ingest.arrivals import Lineage
+from centralcloud.ingest.commit import GAPS_MAX
+from centralcloud.store import envelopes, presence, watermarks
+from schemas import subjects
+from schemas.codec import InvalidMessageError, decode, encode
+from schemas.replies import ErrorBody, ErrorCode, Response, failure
+from schemas.subjects import Sender, sender_of
+from schemas.sync import Goodbye, Heartbeat, Receipt, SyncRequest
+from shared.bus import Bus
+from shared.database import transaction
+from shared.errors import UnreachableError
+
+log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
+
+SUSPECT_SECONDS: Final = 30.0
+
+
+class Presence:
+    """Handlers of sync requests, heartbeats and goodbyes; any number of hubs may answer."""
+
+    def __init__(self, engine: AsyncEngine, bus: Bus, *, suspect_seconds: float = SUSPECT_SECONDS) -> None:
+        self._engine = engine
+        self._suspect_seconds = suspect_seconds
+        bus.subscribe(subjects.SYNC_REQUESTS, self._answer_sync, queue="centralcloud")
+        bus.subscribe(subjects.HEARTBEATS, self._heartbeat, queue="centralcloud")
+        bus.subscribe(subjects.GOODBYES, self._goodbye, queue="centralcloud")
+
+    async def _answer_sync(self, message: Msg) -> None:
+        outcome = await self._sync(message)
+        succeeded = isinstance(outcome, Receipt)
+        reply = Response[Receipt](
+            timestamp=datetime.now(UTC),
+            correlation_id=(message.headers or {}).get("correlation-id", ""),
+            success=succeeded,
+            data=outcome if isinstance(outcome, Receipt) else None,
+            error=outcome if isinstance(outcome, ErrorBody) else None,
+        )
+        await message.respond(encode(reply))
+
+    async def _sync(self, message: Msg) -> Receipt | ErrorBody:
+        sender = sender_of(message.subject)
+        if sender is None:
+            return failure(ErrorCode.INVALID_REQUEST, "the subject must end in a tenant and an instance")
+        try:
+            request = decode(message.data, SyncRequest)
+        except InvalidMessageError as error:
+            return failure(ErrorCode.VALIDATION_ERROR, str(error))
+        try:
+            return await self._receipt(sender, request)
+        except UnreachableError as error:
+            return failure(ErrorCode.SERVICE_UNAVAILABLE, str(error))
+
+    async def _receipt(self, sender: Sender, request: SyncRequest) -> Receipt | ErrorBody:
+        lineage = Lineage(sender.tenant, sender.instance, request.epoch)
+        async with transaction(self._engine) as connection:
+            other = await presence.claim(connection, sender, request, self._suspect_seconds)
+            if other is not None:
+                log.warning("refused a second holder", instance=sender.instance, hostname=request.hostname)
+                return failure(ErrorCode.CONFLICT, f"{sender.instance} is spoken for by {other}", holder=other)
+            newest = await watermarks.newest_epoch(connection, sender.tenant, sender.instance)
+            state = await watermarks.get(connection, lineage)
+            if state is None:
+                return Receipt(epoch=request.epoch, wm=0, rotate_after=_later(newest, request.epoch))
+            beyond = await envelopes.ranges_beyond(connection, lineage, state.wm)
+        return Receipt(
+            epoch=state.epoch,
+            wm=state.wm,
+            wm_hash=state.wm_hash.hex() if state.wm_hash else None,
+            gaps=Admission(state.wm, beyond).gaps[:GAPS_MAX],
+            durable_wm=state.durable_wm,
+            rotate_after=newest if state.forked else _later(newest, request.epoch),
+        )
+
+    async def _heartbeat(self, message: Msg) -> None:
+        sender, beat = sender_of(message.subject), _read(message, Heartbeat)
+        if sender is None or beat is None:
+            return
+        async with transaction(self._engine) as connection:
+            known = await presence.heartbeat(connection, sender, beat)
+        if not known:
+            log.debug("heartbeat of an unregistered holder", instance=sender.instance, hostname=beat.hostname)
+
+    async def _goodbye(self, message: Msg) -> None:
+        sender, word = sender_of(message.subject), _read(message, Goodbye)
+        if sender is None or word is None:
+            return
+        async with transaction(self._engine) as connection:
+            await presence.goodbye(connection, sender, word)
+
+
+def _later(newest: str | None, epoch: str) -> str | None:
+    """An epoch later than the asker's exists: it was restored from a backup, or is a clone."""
+    return newest if newest is not None and newest > epoch else None
+
+
+def _read(message: Msg, kind: type[T]) -> T | None:
+    try:
+        return decode(message.data, kind)
+    except InvalidMessageError as error:
+        log.warning("unreadable message", subject=message.subject, error=str(error))
+        return None

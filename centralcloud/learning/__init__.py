@@ -1,0 +1,1 @@
+"""The merge: a pure function of observations."""

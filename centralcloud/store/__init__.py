@@ -1,0 +1,1 @@
+"""SQL statements of the central database, as functions of a connection."""

@@ -1,0 +1,1 @@
+"""The spoke: studies one or more codebases and shares what it learns."""

@@ -1,0 +1,1 @@
+"""Named learners: each takes a workspace and returns observations."""

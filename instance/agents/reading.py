@@ -1,0 +1,72 @@
+"""Reading and mining a batch of files in another process. Values in, values out."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from instance.analysis.languages import language_of
+from instance.analysis.workspace import FileStamp, SourceFile, read_source
+from instance.learning.idioms import FileContext, study
+from instance.learning.support import pack
+from instance.learning.vocabulary import vocabulary
+from instance.store.observations import CODE
+from instance.store.workspace import FileRow, PatternRow
+
+Reading = tuple[SourceFile, FileStamp]
+
+
+@dataclass
+class Batch:
+    """What a batch of files holds."""
+
+    files: list[FileRow] = field(default_factory=list)
+    patterns: dict[str, PatternRow] = field(default_factory=dict)
+    left_out: dict[str, int] = field(default_factory=dict)
+    unreadable: list[str] = field(default_factory=list)
+
+
+def read_batch(root: Path, readings: Sequence[Reading], own: dict[str, frozenset[str]]) -> Batch:
+    """Mine each file; one that cannot be read any more is named, and looked at again with the next scan."""
+    batch = Batch()
+    for file, stamp in readings:
+        try:
+            source = read_source(root, file.path)
+        except OSError:
+            batch.unreadable.append(file.path)
+            continue
+        _mine(file, stamp, source, own, batch)
+    return batch
+
+
+def _mine(file: SourceFile, stamp: FileStamp, source: bytes, own: dict[str, frozenset[str]], batch: Batch) -> None:
+    language = language_of(file.path)
+    if language is None:
+        return
+    context = FileContext(vocabulary(language.name), own.get(language.name, frozenset()))
+    found = study(source, language, context)
+    for idiom in found.idioms.values():
+        fingerprint = idiom.fingerprint.hex()
+        if fingerprint not in batch.patterns:
+            batch.patterns[fingerprint] = PatternRow(
+                fingerprint=fingerprint,
+                kind=CODE,
+                language=idiom.language,
+                view=idiom.view,
+                template=idiom.template,
+                names=idiom.names,
+                tokens=idiom.tokens,
+            )
+    for reason, count in found.left_out.items():
+        batch.left_out[reason] = batch.left_out.get(reason, 0) + count
+    batch.files.append(
+        FileRow(
+            path=file.path,
+            size_bytes=stamp.size_bytes,
+            mtime_ns=stamp.mtime_ns,
+            digest=stamp.digest,
+            language=file.language,
+            postings=pack(found),
+        )
+    )

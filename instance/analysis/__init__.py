@@ -1,0 +1,1 @@
+"""From a directory to parsed files: walk, filter, parse. Pure."""

@@ -1,0 +1,64 @@
+"""A parsed file as flat arrays: what parsing returns and mining reads."""
+
+from __future__ import annotations
+
+from array import array
+from dataclasses import dataclass, field
+
+NOWHERE = -1
+
+
+def _numbers(*first: int) -> array[int]:
+    return array("i", first)
+
+
+@dataclass(slots=True)
+class Tokens:
+    """One file; a token is an index into `texts`, `roles` and `scopes`.
+
+    Statement `s` spans tokens `starts[s]` to `ends[s]` and lies in body `homes[s]`. Body `b` belongs to statement
+    `owners[b]` (-1: the file) and spans `body_starts[b]` to `body_ends[b]`, its brackets included. `bound[name]` are
+    the scopes that bind a name; scope 0 is the file, `scope_parents` leads outwards from the others.
+    """
+
+    language: str
+    texts: list[str] = field(default_factory=list)
+    roles: bytearray = field(default_factory=bytearray)
+    scopes: array[int] = field(default_factory=_numbers)
+    scope_parents: array[int] = field(default_factory=lambda: _numbers(NOWHERE))
+    bound: dict[str, set[int]] = field(default_factory=dict)
+    starts: array[int] = field(default_factory=_numbers)
+    ends: array[int] = field(default_factory=_numbers)
+    homes: array[int] = field(default_factory=_numbers)
+    whole: bytearray = field(default_factory=bytearray)  # 0: something in it could not be read
+    owners: array[int] = field(default_factory=_numbers)
+    body_starts: array[int] = field(default_factory=_numbers)
+    body_ends: array[int] = field(default_factory=_numbers)
+    imports: list[tuple[int, int]] = field(default_factory=list)
+    left_out: dict[str, int] = field(default_factory=dict)
+
+    def leave_out(self, reason: str, count: int = 1) -> None:
+        """Count something of this file that was not studied."""
+        self.left_out[reason] = self.left_out.get(reason, 0) + count
+
+    def is_bound(self, name: str, scope: int) -> bool:
+        """Tell whether the file itself binds `name` in this scope or one around it."""
+        binding = self.bound.get(name)
+        if binding is None:
+            return False
+        while scope != NOWHERE:
+            if scope in binding:
+                return True
+            scope = self.scope_parents[scope]
+        return False
+
+    def is_bound_inside(self, name: str, scope: int) -> bool:
+        """Tell whether a function around this scope binds `name`, hiding what the file imports."""
+        binding = self.bound.get(name)
+        if binding is None:
+            return False
+        while scope > 0:
+            if scope in binding:
+                return True
+            scope = self.scope_parents[scope]
+        return False

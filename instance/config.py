@@ -1,0 +1,47 @@
+"""Settings of an instance daemon."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from schemas.names import Name
+from shared.config import Resolved, Settings, resolve
+
+SECTION = "instance"
+
+
+class InstanceSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What an instance can be told, beside what both daemons can."""
+
+    instance_id: Name | None = None
+    """None: the one kept in the database, at first start made from the host's name."""
+    workspace: str = ""
+    """Directories to study, separated as in PATH; empty: the current directory."""
+    role: str = "hybrid"
+    share_code_templates: Literal["public", "all", "never"] = "public"
+    """public: only templates all of whose names are known to be public; all: every template without a secret."""
+    share_backlog: bool = False
+    """Whether what was learned in isolation is said when a hub is first configured."""
+    patterns_shared_max: int = 2000
+    """Per repository and language, the most informative ones."""
+    pattern_files_min: int = 2
+    """A shape in fewer files is no pattern."""
+
+    @property
+    def roots(self) -> list[Path]:
+        """Directories to study, absolute, each once."""
+        parts = [part for part in self.workspace.split(os.pathsep) if part] or ["."]
+        return list(dict.fromkeys(Path(part).expanduser().resolve() for part in parts))
+
+    @property
+    def isolated(self) -> bool:
+        """Whether there is no NATS at all."""
+        return not self.nats_servers
+
+
+def load(flags: Mapping[str, Any] | None = None, file: Path | None = None) -> Resolved[InstanceSettings]:
+    """Resolve the settings of this process."""
+    return resolve(InstanceSettings, SECTION, environment=os.environ, flags=flags, file=file)

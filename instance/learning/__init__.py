@@ -1,0 +1,1 @@
+"""From parsed files to patterns. Pure: values in, values out."""

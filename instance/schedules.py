@@ -1,0 +1,34 @@
+"""What an instance does when. One row a task; `schedules` in the settings overrides the times."""
+
+from __future__ import annotations
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from instance.agents.student import Student
+from instance.store import outbox
+from instance.sync.downlink import Downlink
+from instance.sync.receipts import Receipts
+from shared.database import transaction
+from shared.schedule import HOUR, MINUTE, Task
+
+
+def schedule_table(
+    engine: AsyncEngine, student: Student, receipts: Receipts | None, downlink: Downlink | None
+) -> list[Task]:
+    """Rows of the schedule; without a hub, what needs one is left out."""
+
+    async def cleanup() -> None:
+        async with transaction(engine) as connection:
+            await outbox.prune(connection, receipts.durable_wm if receipts else 0)
+
+    table = [
+        Task("cleanup", 15 * MINUTE, cleanup),
+        Task("pattern_mining", HOUR, student.study),
+        Task("pattern_sync", 5 * MINUTE, student.say),
+    ]
+    if downlink is not None:
+        table += [
+            Task("statistics", HOUR, student.report),
+            Task("download_insights", 6 * HOUR, downlink.catch_up),
+        ]
+    return table

@@ -1,0 +1,1 @@
+"""SQL statements of the instance's database, as functions of a connection."""

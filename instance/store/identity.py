@@ -1,0 +1,40 @@
+"""Who this database belongs to, and who speaks for it now."""
+
+from __future__ import annotations
+
+import secrets
+from dataclasses import dataclass
+
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+_GET = text("SELECT tenant, instance_id, holder, previous_holder FROM identity")
+_ENROL = text("""
+    INSERT INTO identity AS i (tenant, instance_id, holder) VALUES (:tenant, :instance_id, :holder)
+    ON CONFLICT (singleton) DO UPDATE
+       SET tenant = excluded.tenant, instance_id = excluded.instance_id,
+           holder = excluded.holder, previous_holder = i.holder
+    RETURNING tenant, instance_id, holder, previous_holder
+""")
+
+
+@dataclass(frozen=True)
+class Identity:
+    """An instance, and the daemon that speaks for it: `holder` is new at every start."""
+
+    tenant: str
+    instance_id: str
+    holder: str
+    previous_holder: str | None
+
+
+async def get(connection: AsyncConnection) -> Identity | None:
+    """Read the identity; None before the first start."""
+    row = (await connection.execute(_GET)).one_or_none()
+    return Identity(*row) if row else None
+
+
+async def enrol(connection: AsyncConnection, tenant: str, instance_id: str) -> Identity:
+    """Write the identity with a new holder, keeping the one before."""
+    values = {"tenant": tenant, "instance_id": instance_id, "holder": secrets.token_hex(16)}
+    return Identity(*(await connection.execute(_ENROL, values)).one())

@@ -1,0 +1,113 @@
+"""What is known of each pattern now, beside what was last said of it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from msgspec import Struct
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from instance.store.workspace import Repository
+from schemas.codec import encode
+
+CODE: Final = "code.pattern"
+ARCHITECTURE: Final = "architecture.pattern"
+_ROWS_MAX: Final = 2000
+
+
+@dataclass(frozen=True)
+class Known:
+    """One pattern of one repository: its state now, and what was last said (`version` 0: nothing yet)."""
+
+    fingerprint: str
+    kind: str
+    language: str
+    view: str
+    template: str
+    names: tuple[tuple[str, str], ...]
+    tokens: int
+    files: int
+    occurrences: int
+    version: int
+    said_files: int
+    said_occurrences: int
+    template_shared: bool
+    forgotten: bool
+
+    @property
+    def counts_changed(self) -> bool:
+        """Whether the counts are not those last said."""
+        return (self.files, self.occurrences) != (self.said_files, self.said_occurrences)
+
+
+class Said(Struct, frozen=True, kw_only=True):
+    """What is said of a pattern from now on."""
+
+    fingerprint: str
+    kind: str
+    version: int
+    files: int
+    occurrences: int
+    shared_template: bool = False
+    forgotten: bool = False
+
+
+_KNOWN = """
+    SELECT encode(p.fingerprint, 'hex'), p.kind, p.language, p.view, p.template, p.names, p.tokens,
+           p.files, p.occurrences, coalesce(o.version, 0), coalesce(o.files, 0), coalesce(o.occurrences, 0),
+           coalesce(o.shared_template, false), coalesce(o.forgotten, false)
+      FROM patterns p LEFT JOIN observations o USING (repository_id, fingerprint)
+     WHERE p.repository_id = :id
+"""
+_WORTH_SAYING = text(f"{_KNOWN} AND p.files >= CASE p.kind WHEN 'code.pattern' THEN :files_min ELSE 1 END")
+_SAID_AND_KNOWN = text(f"{_KNOWN} AND NOT o.forgotten ORDER BY p.fingerprint")
+_VANISHED = text("""
+    SELECT encode(o.fingerprint, 'hex'), o.kind, o.version
+      FROM observations o LEFT JOIN patterns p USING (repository_id, fingerprint)
+     WHERE o.repository_id = :id AND NOT o.forgotten
+       AND coalesce(p.files, 0) < CASE o.kind WHEN 'code.pattern' THEN :files_min ELSE 1 END
+     ORDER BY o.fingerprint
+""")
+_SAY = text("""
+    INSERT INTO observations (repository_id, fingerprint, kind, version, files, occurrences, shared_template, forgotten)
+    SELECT :id, decode(fingerprint, 'hex'), kind, version, files, occurrences, shared_template, forgotten
+      FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(fingerprint text, kind text, version integer, files integer,
+           occurrences integer, shared_template boolean, forgotten boolean)
+     ORDER BY fingerprint
+    ON CONFLICT (repository_id, fingerprint) DO UPDATE
+       SET version = excluded.version, files = excluded.files, occurrences = excluded.occurrences,
+           shared_template = excluded.shared_template, forgotten = excluded.forgotten, changed_at = now()
+""")
+
+
+async def worth_saying(connection: AsyncConnection, repository: Repository, files_min: int) -> list[Known]:
+    """Every pattern with enough files behind it, whatever was said of it before."""
+    rows = await connection.execute(_WORTH_SAYING, {"id": repository.id, "files_min": files_min})
+    return [_known(row) for row in rows]
+
+
+async def said_and_known(connection: AsyncConnection, repository: Repository) -> list[Known]:
+    """Every pattern something was said of that still stands."""
+    return [_known(row) for row in await connection.execute(_SAID_AND_KNOWN, {"id": repository.id})]
+
+
+async def vanished(connection: AsyncConnection, repository: Repository, files_min: int) -> list[tuple[str, str, int]]:
+    """Fingerprint, kind and last version of patterns that were said and are no more."""
+    rows = await connection.execute(_VANISHED, {"id": repository.id, "files_min": files_min})
+    return [(fingerprint, kind, version) for fingerprint, kind, version in rows]
+
+
+async def say(connection: AsyncConnection, repository: Repository, rows: Sequence[Said]) -> None:
+    """Write what is said from now on, in the transaction of its events."""
+    for start in range(0, len(rows), _ROWS_MAX):
+        chunk = encode(rows[start : start + _ROWS_MAX]).decode()
+        await connection.execute(_SAY, {"id": repository.id, "rows": chunk})
+
+
+def _known(row: Any) -> Known:
+    values = list(row)
+    values[5] = tuple((name, origin) for name, origin in row[5])
+    return Known(*values)

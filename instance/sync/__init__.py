@@ -1,0 +1,1 @@
+"""Up and down: numbering, packing, publishing, applying."""

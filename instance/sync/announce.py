@@ -1,0 +1,173 @@
+"""Saying what is known: observations and their events, together in the caller's transaction.
+
+Only what changed since it was last said is said; a pattern that is no more gets a tombstone.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from instance.learning.idioms import Idiom
+from instance.learning.support import Candidate, select
+from instance.store import insights, observations, outbox, workspace
+from instance.store.observations import ARCHITECTURE, CODE, Known, Said
+from instance.store.outbox import event_identity
+from instance.store.workspace import Repository
+from instance.sync.gate import INSTANCES_MIN, Gate, Policy
+from schemas.codec import encode
+from schemas.events import AnyEvent, ArchitecturePatternLearned, CodePatternLearned, PatternForgotten
+from schemas.subjects import Topic
+
+
+@dataclass(frozen=True)
+class Limits:
+    """What is worth saying at all."""
+
+    files_min: int
+    patterns_max: int
+    """Per repository and language."""
+
+
+@dataclass(frozen=True)
+class Announcement:
+    """What would be, or was, said of one repository."""
+
+    learned: Sequence[AnyEvent]
+    forgotten: Sequence[PatternForgotten]
+    rows: Sequence[Said]
+
+
+async def open_gate(connection: AsyncConnection, policy: Policy) -> Gate:
+    """Build the gate from what is known to be public now."""
+    names = await insights.public_names(connection)
+    return Gate(policy, names, await insights.widely_known(connection, INSTANCES_MIN))
+
+
+async def compose(connection: AsyncConnection, repository: Repository, gate: Gate, limits: Limits) -> Announcement:
+    """Compare what is known with what was said, and compose what is to be said; writes nothing."""
+    known = await observations.worth_saying(connection, repository, limits.files_min)
+    files_total = await workspace.count_files(connection, repository)
+    best = await asyncio.to_thread(_chosen, known, files_total, limits)
+    chosen = [*best, *(pattern for pattern in known if pattern.kind == ARCHITECTURE)]
+    rows, learned = [], []
+    for pattern in chosen:
+        share = pattern.kind == CODE and gate.lets_template_out(pattern)
+        if (
+            pattern.version
+            and not pattern.forgotten
+            and not pattern.counts_changed
+            and share == pattern.template_shared
+        ):
+            continue
+        row = _said(pattern, share=share)
+        rows.append(row)
+        learned.append(_event(pattern, row, repository))
+    gone = await observations.vanished(connection, repository, limits.files_min)
+    tombstones = [_tombstone(fingerprint, version + 1, repository) for fingerprint, _, version in gone]
+    rows += [
+        Said(fingerprint=fingerprint, kind=kind, version=version + 1, files=0, occurrences=0, forgotten=True)
+        for fingerprint, kind, version in gone
+    ]
+    return Announcement(learned, tombstones, rows)
+
+
+async def announce(
+    connection: AsyncConnection, repository: Repository, gate: Gate, limits: Limits, *, sharing: bool
+) -> int:
+    """Say what changed; returns the number of events. While not sharing, only the observations are written."""
+    composed = await compose(connection, repository, gate, limits)
+    await observations.say(connection, repository, composed.rows)
+    events = [(_topic(event), encode(event)) for event in composed.learned]
+    events += [
+        (topic_of_kind(row.kind), encode(tombstone))
+        for row, tombstone in zip(composed.rows[len(composed.learned) :], composed.forgotten, strict=True)
+    ]
+    if sharing:
+        await outbox.append(connection, events)
+    return len(events)
+
+
+async def announce_again(connection: AsyncConnection, repository: Repository, gate: Gate) -> int:
+    """Say everything that stands once more, each in its next version; returns the number of events."""
+    known = await observations.said_and_known(connection, repository)
+    rows = [_said(pattern, share=pattern.kind == CODE and gate.lets_template_out(pattern)) for pattern in known]
+    await observations.say(connection, repository, rows)
+    events = [_event(pattern, row, repository) for pattern, row in zip(known, rows, strict=True)]
+    await outbox.append(connection, [(_topic(event), encode(event)) for event in events])
+    return len(events)
+
+
+def topic_of_kind(kind: str) -> Topic:
+    """`code.pattern` is domain `code`, kind `pattern`."""
+    domain, _, name = kind.partition(".")
+    return Topic(domain, name)
+
+
+def _chosen(known: Iterable[Known], files_total: int, limits: Limits) -> list[Known]:
+    """Choose the most informative patterns of each language, and whatever has been said already."""
+    by_language: dict[str, list[Known]] = {}
+    for pattern in known:
+        if pattern.kind == CODE:
+            by_language.setdefault(pattern.language, []).append(pattern)
+    chosen: dict[str, Known] = {}
+    for patterns in by_language.values():
+        said = {pattern.fingerprint: pattern for pattern in patterns if pattern.version and not pattern.forgotten}
+        by_fingerprint = {pattern.fingerprint: pattern for pattern in patterns}
+        best = select(map(_candidate, patterns), files_total, limit=limits.patterns_max, min_files=limits.files_min)
+        chosen |= said | {(key := candidate.idiom.fingerprint.hex()): by_fingerprint[key] for candidate in best}
+    return [chosen[fingerprint] for fingerprint in sorted(chosen)]
+
+
+def _candidate(pattern: Known) -> Candidate:
+    idiom = Idiom(
+        bytes.fromhex(pattern.fingerprint),
+        pattern.language,
+        pattern.view,
+        pattern.template,
+        pattern.names,
+        pattern.tokens,
+        0,
+    )
+    return Candidate(idiom, pattern.files, pattern.occurrences)
+
+
+def _said(pattern: Known, *, share: bool) -> Said:
+    return Said(
+        fingerprint=pattern.fingerprint,
+        kind=pattern.kind,
+        version=pattern.version + 1,
+        files=pattern.files,
+        occurrences=pattern.occurrences,
+        shared_template=share,
+    )
+
+
+def _event(pattern: Known, row: Said, repository: Repository) -> AnyEvent:
+    common = event_identity() | {
+        "fingerprint": row.fingerprint,
+        "repository": repository.key,
+        "version": row.version,
+        "files": row.files,
+        "occurrences": row.occurrences,
+    }
+    if pattern.kind == ARCHITECTURE:
+        return ArchitecturePatternLearned(**common, name=pattern.template)
+    return CodePatternLearned(
+        **common,
+        language=pattern.language,
+        view=pattern.view,
+        tokens=pattern.tokens,
+        template=pattern.template if row.shared_template else None,
+    )
+
+
+def _tombstone(fingerprint: str, version: int, repository: Repository) -> PatternForgotten:
+    return PatternForgotten(**event_identity(), fingerprint=fingerprint, repository=repository.key, version=version)
+
+
+def _topic(event: AnyEvent) -> Topic:
+    return event.topic

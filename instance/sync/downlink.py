@@ -1,0 +1,119 @@
+"""Insights down: a broadcast is a hint, the truth is asked for since the version we have."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import re
+from typing import Final
+
+import structlog
+from nats.aio.msg import Msg
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from instance.store import insights
+from instance.sync.gate import INSTANCES_MIN
+from schemas import subjects
+from schemas.codec import InvalidMessageError, decode, encode
+from schemas.insights import Insight, InsightsPage, InsightsQuery, PatternAggregation
+from schemas.replies import Response
+from shared.bus import Bus
+from shared.database import transaction
+from shared.errors import UnreachableError
+from shared.metrics import Metrics
+from shared.service import Service
+
+log = structlog.get_logger(__name__)
+
+ASK_SECONDS: Final = 10.0
+PAGE_SIZE: Final = 200
+_NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
+
+
+class Downlink(Service):
+    """Applies every change once: on connect, on a hint, and every ten seconds in case a hint was lost."""
+
+    name = "downlink"
+
+    def __init__(
+        self, engine: AsyncEngine, bus: Bus, tenant: str, metrics: Metrics, *, ask_seconds: float = ASK_SECONDS
+    ) -> None:
+        super().__init__()
+        self._engine = engine
+        self._bus = bus
+        self._tenant = tenant
+        self._metrics = metrics
+        self._ask_seconds = ask_seconds
+        self._ask = asyncio.Event()
+        bus.subscribe(subjects.INSIGHTS, self._hint)
+        bus.on_connect(self._connected)
+
+    async def run(self) -> None:
+        """Catch up, then wait for a reason to look again."""
+        while True:
+            await self._bus.connected.wait()
+            self._ask.clear()
+            try:
+                await self.catch_up()
+            except UnreachableError as error:
+                log.debug("no insights now", reason=str(error))
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._ask.wait(), self._ask_seconds)
+
+    async def catch_up(self) -> int:
+        """Ask for pages since our version until there are no more; returns how many changes were applied."""
+        applied, starting_over = 0, False
+        while True:
+            async with transaction(self._engine) as connection:
+                since = await insights.version(connection)
+            page = await self._page(since)
+            if page.head < since:
+                log.warning("centralcloud counts from the beginning again", its_head=page.head, ours=since)
+                async with transaction(self._engine) as connection:
+                    await insights.start_over(connection)
+                starting_over = True
+                continue
+            await self._apply(page, starting_over=starting_over)
+            applied += len(page.insights)
+            if page.complete:
+                return applied
+
+    async def _page(self, since: int) -> InsightsPage:
+        query = InsightsQuery(tenant=self._tenant, since=since, limit=PAGE_SIZE)
+        try:
+            reply = decode(await self._bus.request(subjects.INSIGHTS_QUERY, encode(query)), Response[InsightsPage])
+        except InvalidMessageError as error:
+            raise UnreachableError(f"centralcloud's answer is unreadable: {error}") from error
+        if reply.data is None:
+            raise UnreachableError(reply.error.message if reply.error else "an empty answer")
+        return reply.data
+
+    async def _apply(self, page: InsightsPage, *, starting_over: bool) -> None:
+        upto = page.head if page.complete else page.insights[-1].version
+        async with transaction(self._engine) as connection:
+            await insights.apply(connection, page.insights, upto)
+            await insights.put_public_names(connection, [pair for insight in page.insights for pair in _names(insight)])
+            if page.complete and starting_over:
+                await insights.revoke_unseen(connection)
+        self._metrics.insights_applied.inc(len(page.insights))
+        if page.insights:
+            log.info("insights applied", changes=len(page.insights), version=upto)
+
+    async def _connected(self) -> None:
+        self._ask.set()
+
+    async def _hint(self, message: Msg) -> None:
+        if message.subject == subjects.INSIGHTS_AGGREGATED:
+            try:
+                if decode(message.data, PatternAggregation).tenant != self._tenant:
+                    return
+            except InvalidMessageError as error:
+                log.warning("unreadable hint", error=str(error))
+        self._ask.set()
+
+
+def _names(insight: Insight) -> list[tuple[str, str]]:
+    """Names in the template of an insight that many instances share are public from then on."""
+    if insight.template is None or insight.instances < INSTANCES_MIN:
+        return []
+    return [(insight.language, name) for name in _NAME.findall(insight.template)]

@@ -1,0 +1,158 @@
+"""The relay: numbers committed events, packs and publishes them, and sends again what is not confirmed.
+
+It alone numbers, under the instance's lease, so that sequences have no gaps. A PubAck means "sent", never "delete".
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from typing import Final
+
+import structlog
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from instance.store import outbox
+from instance.store.identity import Identity
+from instance.sync.packing import Parcel, pack
+from schemas import headers, subjects
+from schemas.envelope import EVENTS_MAX, Source
+from schemas.subjects import Sender
+from shared.bus import Bus
+from shared.database import transaction
+from shared.errors import TransientError, UnreachableError
+from shared.lease import Lease
+from shared.metrics import Metrics
+from shared.publisher import WINDOW, PubAck, WindowPublisher
+from shared.service import Service
+
+log = structlog.get_logger(__name__)
+
+ROUND_EVENTS_MAX: Final = EVENTS_MAX * WINDOW
+IDLE_SECONDS: Final = 1.0
+RETRY_SECONDS: Final = 0.5
+PUBLISH_SECONDS: Final = 10.0
+TRIES_PER_ID: Final = 3
+
+
+class Uplink(Service):
+    """Publishes the outbox for as long as `admitted` is set."""
+
+    name = "uplink"
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        bus: Bus,
+        lease: Lease,
+        identity: Identity,
+        source: Source,
+        metrics: Metrics,
+        *,
+        resend_seconds: float = outbox.RESEND_SECONDS,
+    ) -> None:
+        super().__init__()
+        self.admitted = asyncio.Event()
+        """Set once centralcloud let us speak for this instance."""
+        self._engine = engine
+        self._bus = bus
+        self._lease = lease
+        self._instance_id = identity.instance_id
+        self._sender = Sender(identity.tenant, identity.instance_id)
+        self._source = source
+        self._metrics = metrics
+        self._resend_seconds = resend_seconds
+        self._publisher = WindowPublisher(bus)
+        self._wake = asyncio.Event()
+        self._stream_seq = 0
+
+    def wake(self) -> None:
+        """Say that something was appended."""
+        self._wake.set()
+
+    async def run(self) -> None:
+        """Publish what is due, then wait to be woken."""
+        while True:
+            await self.admitted.wait()
+            await self._bus.connected.wait()
+            self._wake.clear()
+            try:
+                published = await self._publish_round()
+            except UnreachableError as error:
+                log.debug("uplink waits", reason=str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+                continue
+            if not published:
+                await self._idle()
+
+    async def _idle(self) -> None:
+        """Wait to be woken; look again now and then for appends by other processes and for resends."""
+        async with transaction(self._engine) as connection:
+            pending, age_seconds = await outbox.backlog(connection)
+        self._metrics.outbox_pending.set(pending)
+        self._metrics.outbox_oldest.set(age_seconds)
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._wake.wait(), IDLE_SECONDS)
+
+    async def _publish_round(self) -> int:
+        """Number, mark as sent, publish; returns how many events went out."""
+        async with transaction(self._engine) as connection:
+            await self._lease.fence(connection)
+            await outbox.number(connection)
+            epoch = (await outbox.get(connection)).epoch
+            events = await outbox.due(connection, ROUND_EVENTS_MAX, self._resend_seconds)
+            await outbox.mark_sent(connection, epoch, [event.seq for event in events])
+        parcels = list(pack(events))
+        outcomes = await asyncio.gather(*(self._publish(parcel, epoch) for parcel in parcels), return_exceptions=True)
+        self._metrics.events_sent.inc(len(events))
+        self._metrics.events_resent.inc(sum(event.attempt > 0 for event in events))
+        await self._settle(epoch, parcels, outcomes)
+        return len(events)
+
+    async def _publish(self, parcel: Parcel, epoch: str) -> PubAck:
+        """Publish one envelope, trying again under the same id."""
+        message_id = parcel.message_id(self._instance_id, epoch)
+        subject = subjects.learned(parcel.topic, self._sender)
+        payload = parcel.envelope(epoch, self._source, datetime.now(UTC))
+        message_headers = {
+            headers.MESSAGE_ID: message_id,
+            headers.EXPECTED_STREAM: subjects.STREAM,
+            headers.TRACEPARENT: headers.traceparent(),
+            **headers.cloudevent(
+                event_id=message_id,
+                event_type="intelligence.envelope.v1",
+                source=f"/flocklore/{self._sender.tenant}/{self._instance_id}",
+                subject=f"{parcel.topic.domain}.{parcel.topic.kind}",
+            ),
+        }
+        for _ in range(TRIES_PER_ID - 1):
+            with contextlib.suppress(UnreachableError):
+                return await self._publisher.publish(subject, payload, message_headers, PUBLISH_SECONDS)
+            await asyncio.sleep(RETRY_SECONDS)
+        return await self._publisher.publish(subject, payload, message_headers, PUBLISH_SECONDS)
+
+    async def _settle(self, epoch: str, parcels: Sequence[Parcel], outcomes: Sequence[PubAck | BaseException]) -> None:
+        """Make what was not acknowledged due again; when the stream went backwards, everything unconfirmed."""
+        acknowledged = [outcome.seq for outcome in outcomes if isinstance(outcome, PubAck) and not outcome.duplicate]
+        rolled_back = bool(acknowledged) and min(acknowledged) <= self._stream_seq
+        self._stream_seq = max(acknowledged, default=self._stream_seq)
+        failed = [
+            (parcel, outcome)
+            for parcel, outcome in zip(parcels, outcomes, strict=True)
+            if isinstance(outcome, BaseException)
+        ]
+        for _, outcome in failed:
+            if not isinstance(outcome, TransientError):
+                raise outcome
+        if not failed and not rolled_back:
+            return
+        async with transaction(self._engine) as connection:
+            if rolled_back:
+                log.warning("the stream was wiped or rolled back; sending again what is unconfirmed")
+                await outbox.unmark_sent(connection, epoch, 1, parcels[0].first_seq - 1)
+            for parcel, _ in failed:
+                await outbox.unmark_sent(connection, epoch, parcel.first_seq, parcel.last_seq)
+        if failed:
+            raise UnreachableError(f"{len(failed)} envelopes were not stored: {failed[0][1]}")

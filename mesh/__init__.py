@@ -1,0 +1,1 @@
+"""The local mesh: servers, daemons and the root of the command line."""

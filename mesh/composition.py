@@ -1,0 +1,100 @@
+"""Puts a mesh together: which servers are ours, which instances there are, what runs in which order."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+
+from mesh.parts import DaemonPart, NatsPart, Part, PostgresPart
+from mesh.plan import CENTRALCLOUD, Addresses, Instance, Workspace, name_instances, plan_daemons
+from mesh.status import MeshStatus, read_status
+from mesh.supervisor import Supervisor
+from shared.config import Settings, resolve
+from shared.embedded.claim import Claim
+from shared.embedded.databases import create_missing, url_of
+from shared.embedded.nats import EmbeddedNats
+from shared.embedded.postgres import EmbeddedPostgres
+from shared.errors import AlreadyRunningError
+
+LOGS = "logs"
+SECTION = "mesh"
+_CLAIM = "mesh.claim"
+_IDS = "instances.json"
+
+
+def load_settings(state_dir: str | None) -> Settings:
+    """Resolve what the mesh is told: flocklore.toml, the environment, the option."""
+    return resolve(Settings, SECTION, environment=os.environ, flags={"state_dir": state_dir}).settings
+
+
+@contextmanager
+def only_one(state: Path) -> Iterator[None]:
+    """Hold the right to run a mesh in this state directory; AlreadyRunningError says what runs there."""
+    try:
+        claim = Claim.take(state / _CLAIM, timeout_seconds=0.5)
+    except AlreadyRunningError as error:
+        raise already_running(read_status(state), state) from error
+    try:
+        yield
+    finally:
+        claim.close()
+
+
+def already_running(status: MeshStatus | None, state: Path) -> AlreadyRunningError:
+    """Say what runs and where, for somebody who wanted to start it."""
+    if status is None:
+        return AlreadyRunningError(f"a mesh is just starting or stopping in {state}; see `flocklore status`")
+    names = ", ".join(part.name for part in status.parts)
+    return AlreadyRunningError(
+        f"already running in {state} as process {status.supervisor.pid}: {names}; "
+        "see `flocklore status`, end it with `flocklore down`"
+    )
+
+
+def build(state: Path, settings: Settings, workspaces: Sequence[Workspace], report: Callable[[str], None]) -> Supervisor:
+    """Return the supervisor of a mesh that studies `workspaces`. NATS, if it is ours, runs already: its port is known."""
+    instances = _named(state, workspaces)
+    databases = [CENTRALCLOUD, *(instance.database for instance in instances)]
+    nats_url, nats = _nats(state, settings)
+    database_url, postgres = _postgres(state, settings, databases)
+    addresses = Addresses(state, nats_url, database_url)
+    centralcloud, *spokes = (
+        DaemonPart(plan, _log(state, plan.name)) for plan in plan_daemons(instances, addresses, os.environ)
+    )
+    return Supervisor(state, [spokes, [centralcloud], nats, postgres], report)
+
+
+def _nats(state: Path, settings: Settings) -> tuple[str, list[Part]]:
+    if settings.nats_servers:
+        return ",".join(settings.nats_servers), []
+    server = EmbeddedNats(state / "nats", port=settings.nats_port, log=_log(state, "nats"))
+    server.start()
+    return server.url, [NatsPart(server)]
+
+
+def _postgres(state: Path, settings: Settings, databases: list[str]) -> tuple[Callable[[str], str], list[Part]]:
+    given = settings.database_url
+    if given:
+        create_missing(given, databases)
+        return lambda name: url_of(given, name), []
+    server = EmbeddedPostgres(state / "postgres", log=_log(state, "postgres"))
+    return server.dsn, [PostgresPart(server, databases)]
+
+
+def _named(state: Path, workspaces: Sequence[Workspace]) -> list[Instance]:
+    """Give the workspaces their ids and remember these."""
+    path = state / _IDS
+    known = json.loads(path.read_bytes()) if path.exists() else {}
+    instances, ids = name_instances(workspaces, known)
+    if ids != known:
+        unfinished = path.with_name(f"{_IDS}.unfinished")
+        unfinished.write_text(json.dumps(ids, indent=2) + "\n", encoding="utf-8")
+        unfinished.replace(path)
+    return instances
+
+
+def _log(state: Path, name: str) -> Path:
+    return state / LOGS / f"{name}.log"

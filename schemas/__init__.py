@@ -1,0 +1,1 @@
+"""Wire contracts: what crosses the bus, and nothing else."""

@@ -1,0 +1,171 @@
+"""Every channel of the bus in one table: its address, its message, who publishes and who listens."""
+
+from __future__ import annotations
+
+import re
+from typing import Final, Literal, NamedTuple
+
+from schemas import subjects
+from schemas.subjects import Sender, Topic
+
+Party = Literal["instance", "centralcloud", "broker", "subscriber"]
+
+_SENDER: Final = Sender("{tenant}", "{instance}")
+_TOPIC: Final = Topic("{domain}", "{kind}")
+
+PARAMETERS: Final[dict[str, str]] = {
+    "tenant": "Whose fleet; a name.",
+    "instance": "Identity of one instance, checked by the broker's permissions; a name.",
+    "domain": "First half of a topic, such as `code`.",
+    "kind": "Second half of a topic, such as `pattern`.",
+    "topic": "What the insight message is about.",
+    "insight_id": "Fingerprint of the insight, 32 hex digits.",
+    "request": "Random tokens of one request, chosen by the NATS client.",
+}
+"""What the `{...}` of an address stand for."""
+
+
+class Channel(NamedTuple):
+    """One address and what is said there; `message` and `reply` are names of `codec.MESSAGES`."""
+
+    name: str
+    address: str
+    message: str
+    publisher: Party
+    listeners: tuple[Party, ...]
+    description: str
+    reply: str | None = None
+
+    @property
+    def wildcard(self) -> str:
+        """The subject to subscribe to for all of its addresses."""
+        return re.sub(r"\{\w+\}", "*", self.address)
+
+
+CHANNELS: Final = (
+    Channel(
+        "learned",
+        subjects.learned(_TOPIC, _SENDER),
+        "envelope",
+        "instance",
+        ("centralcloud",),
+        "What an instance learned; kept by the stream until centralcloud has committed it.",
+    ),
+    Channel(
+        "learnedPublic",
+        subjects.learned_public(_TOPIC),
+        "envelope",
+        "broker",
+        ("subscriber",),
+        "The same envelopes for plain subscribers; the `Nats-Subject` header says who sent them.",
+    ),
+    Channel(
+        "receipt",
+        subjects.receipt(_SENDER),
+        "receipt",
+        "centralcloud",
+        ("instance",),
+        "How far an instance's events are committed.",
+    ),
+    Channel(
+        "sync",
+        subjects.sync(_SENDER),
+        "sync.request",
+        "instance",
+        ("centralcloud",),
+        "An instance asks for its receipt, on every connect and every minute.",
+        "sync.reply",
+    ),
+    Channel(
+        "heartbeat",
+        subjects.heartbeat(_SENDER),
+        "heartbeat",
+        "instance",
+        ("centralcloud",),
+        "This instance lives.",
+    ),
+    Channel(
+        "goodbye",
+        subjects.goodbye(_SENDER),
+        "goodbye",
+        "instance",
+        ("centralcloud",),
+        "This instance stops by its own will.",
+    ),
+    Channel(
+        "insights",
+        subjects.INSIGHTS.replace("*", "{topic}"),
+        "insights.aggregated",
+        "centralcloud",
+        ("instance", "subscriber"),
+        "A hint that insights changed; the truth is asked for with a query.",
+    ),
+    Channel(
+        "insightsQuery",
+        subjects.INSIGHTS_QUERY,
+        "insights.query",
+        "instance",
+        ("centralcloud",),
+        "Every insight changed since a version.",
+        "insights.reply",
+    ),
+    Channel(
+        "cacheSync",
+        subjects.CACHE_SYNC_REQUEST,
+        "insights.query",
+        "instance",
+        ("centralcloud",),
+        "Another name of the insights query, for clients of the knowledge cache.",
+        "insights.reply",
+    ),
+    Channel(
+        "cacheUpdate",
+        subjects.cache_update("{insight_id}"),
+        "cache.update",
+        "centralcloud",
+        ("subscriber",),
+        "One insight changed.",
+    ),
+    Channel(
+        "whyQuery",
+        subjects.WHY_QUERY,
+        "why.query",
+        "instance",
+        ("centralcloud",),
+        "Where an insight came from.",
+        "why.reply",
+    ),
+    Channel(
+        "instancesQuery",
+        subjects.INSTANCES_QUERY,
+        "instances.query",
+        "instance",
+        ("centralcloud",),
+        "Which instances centralcloud knows, and how they are.",
+        "instances.reply",
+    ),
+    Channel(
+        "statisticsQuery",
+        subjects.STATISTICS_QUERY,
+        "statistics.query",
+        "instance",
+        ("centralcloud",),
+        "The fleet in numbers, now.",
+        "statistics.reply",
+    ),
+    Channel(
+        "statistics",
+        subjects.STATISTICS_GLOBAL,
+        "statistics.global",
+        "centralcloud",
+        ("instance", "subscriber"),
+        "The fleet in numbers, broadcast.",
+    ),
+)
+"""In the order of a day: up, receipts, life signs, down, queries."""
+
+INBOX: Final = subjects.inbox_prefix(_SENDER) + ".{request}"
+"""Where replies arrive: a prefix per instance, so that nobody else may listen."""
+
+INSIGHT_TOPICS: Final = (subjects.INSIGHTS_AGGREGATED.rsplit(".", 1)[1],)
+"""What `{topic}` may be."""

@@ -1,0 +1,107 @@
+"""What instances say: the current state of one thing, never a difference, so repeating it changes nothing.
+
+A new field has a default; a breaking change is a new type with a new `.vN`, both published for one release.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar
+
+from msgspec import Meta, Struct
+
+from schemas.names import Count, EventId, Fingerprint, RepositoryKey, Share, Text, Timestamp
+from schemas.subjects import Topic
+
+Version = Annotated[int, Meta(ge=1, le=2**53 - 1, description="grows by one with every change of this observation")]
+
+
+class Event(Struct, frozen=True, kw_only=True, tag_field="type"):
+    """What every event has."""
+
+    topic: ClassVar[Topic]
+
+    id: EventId
+    time: Timestamp
+
+
+class Learned(Event, frozen=True, kw_only=True):
+    """What an instance currently knows of one pattern in one repository."""
+
+    fingerprint: Fingerprint
+    repository: RepositoryKey
+    version: Version
+    files: Count
+    occurrences: Count
+
+
+class CodePatternLearned(Learned, frozen=True, kw_only=True, tag="code.pattern.learned.v1"):
+    """A recurring shape of code."""
+
+    topic: ClassVar[Topic] = Topic("code", "pattern")
+
+    language: Text
+    view: Text
+    """How the shape was cut out of the code: `statement`, `header`, `body`, `pair`."""
+    tokens: Count = 0
+    template: Text | None = None
+    """The shape itself; absent until every name kept in it is known to be public."""
+
+
+class ArchitecturePatternLearned(Learned, frozen=True, kw_only=True, tag="architecture.pattern.learned.v1"):
+    """A recurring decision about how a codebase is laid out; `name` comes from a public list."""
+
+    topic: ClassVar[Topic] = Topic("architecture", "pattern")
+
+    name: Text
+    confidence: Share = 1.0
+
+
+class DataSchemaLearned(Learned, frozen=True, kw_only=True, tag="data.schema.learned.v1"):
+    """The shape of one table of a database schema; names are digests."""
+
+    topic: ClassVar[Topic] = Topic("data", "schema")
+
+    columns: Count
+    keys: Count
+    indexes: Count
+
+
+class PatternForgotten(Event, frozen=True, kw_only=True, tag="pattern.forgotten.v1"):
+    """A tombstone, sent on the topic of the pattern: it is no longer in that repository."""
+
+    fingerprint: Fingerprint
+    repository: RepositoryKey
+    version: Version
+
+
+class StatisticsReported(Event, frozen=True, kw_only=True, tag="instance.statistics.v1"):
+    """What an instance has studied so far."""
+
+    topic: ClassVar[Topic] = Topic("instance", "statistics")
+
+    version: Version
+    repositories: Count
+    files: Count
+    bytes: Count
+    patterns: Count
+    languages: dict[Text, Count] = {}
+    """Files per language."""
+    insights_applied: Count = 0
+
+
+class SnapshotCompleted(Event, frozen=True, kw_only=True, tag="instance.snapshot.completed.v1"):
+    """Everything the instance knows was said again in this epoch; what it said in older epochs is void."""
+
+    topic: ClassVar[Topic] = Topic("instance", "statistics")
+
+    observations: Count
+
+
+AnyEvent = (
+    CodePatternLearned
+    | ArchitecturePatternLearned
+    | DataSchemaLearned
+    | PatternForgotten
+    | StatisticsReported
+    | SnapshotCompleted
+)

@@ -1,0 +1,162 @@
+"""Settings, resolved once: defaults < flocklore.toml < environment < flags, each with where it came from."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Final, Generic, Literal, TypeVar
+from urllib.parse import urlsplit, urlunsplit
+
+import msgspec
+from msgspec import Meta, Struct
+
+from schemas.names import DEFAULT_TENANT, Name
+from shared.errors import ConfigurationError
+
+FILE_NAME: Final = "flocklore.toml"
+ENVIRONMENT_PREFIX: Final = "FLOCKLORE_"
+
+Seconds = Annotated[float, Meta(gt=0, le=7 * 86_400)]
+Port = Annotated[int, Meta(ge=1, le=65_535)]
+
+
+class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What both daemons can be told."""
+
+    tenant: Name = DEFAULT_TENANT
+    environment: str = "development"
+    region: str = ""
+    state_dir: str | None = None
+    """Where embedded servers keep their data; None: by the platform's convention."""
+    database_url: str | None = None
+    """Any PostgreSQL 15+; None: an embedded one in the state directory."""
+    nats_url: str | None = None
+    """One or several servers, comma-separated."""
+    nats_host: str | None = None
+    nats_port: Port = 4222
+    nats_credentials: str | None = None
+    """Path of a credentials file."""
+    log_level: Literal["debug", "info", "warning", "error"] = "info"
+    log_format: Literal["auto", "console", "json"] = "auto"
+    syslog: str | None = None
+    """`host:port` (UDP) or the path of a socket; None: none."""
+    ready_file: str | None = None
+    """Created when the daemon is ready."""
+    heartbeat_seconds: Seconds = 5.0
+    schedules: dict[str, str] = {}
+    """Overrides of the schedule table: name = seconds, a cron line, or "off"."""
+
+    @property
+    def nats_servers(self) -> list[str]:
+        """Server URLs in the order given; empty when NATS was not configured."""
+        if self.nats_url:
+            return [url.strip() for url in self.nats_url.split(",") if url.strip()]
+        return [f"nats://{self.nats_host}:{self.nats_port}"] if self.nats_host else []
+
+
+PLAIN_NAMES: Final = {
+    "INSTANCE_ID": "instance_id",
+    "DATABASE_URL": "database_url",
+    "NATS_URL": "nats_url",
+    "NATS_HOST": "nats_host",
+    "NATS_PORT": "nats_port",
+}
+"""Environment names that work without the prefix."""
+
+S = TypeVar("S", bound=Settings)
+
+
+@dataclass(frozen=True)
+class Resolved(Generic[S]):
+    """Settings and, for each key, the layer its value came from."""
+
+    settings: S
+    origins: Mapping[str, str]
+
+    def shown(self) -> list[tuple[str, str, str]]:
+        """Rows of (key, value, origin), secrets masked."""
+        values = msgspec.structs.asdict(self.settings)
+        return [(key, masked(key, values[key]), self.origins[key]) for key in sorted(values)]
+
+
+def resolve(
+    kind: type[S],
+    section: str,
+    *,
+    environment: Mapping[str, str],
+    flags: Mapping[str, Any] | None = None,
+    file: Path | None = None,
+) -> Resolved[S]:
+    """Merge the layers and convert once; raises `ConfigurationError` naming the key and its origin."""
+    fields = {field.name for field in msgspec.structs.fields(kind)}
+    layers = [
+        *_file_layers(file, section),
+        ("environment", _from_environment(environment, fields)),
+        ("flag", {key: value for key, value in (flags or {}).items() if value is not None}),
+    ]
+    values: dict[str, Any] = {}
+    origins = dict.fromkeys(fields, "default")
+    for origin, layer in layers:
+        values.update(layer)
+        origins.update(dict.fromkeys(layer, origin))
+    return Resolved(_convert(kind, values, origins), {key: origins[key] for key in fields})
+
+
+def masked(key: str, value: Any) -> str:
+    """Show a value without its secret: passwords in URLs, contents of credentials."""
+    text = "" if value is None else str(value)
+    if not key.endswith("_url"):
+        return text
+    return ",".join(_mask_url(url) for url in text.split(","))
+
+
+def _mask_url(url: str) -> str:
+    parts = urlsplit(url)
+    if parts.password is None:
+        return url
+    user_and_host = parts.netloc.rsplit("@", 1)
+    user = user_and_host[0].split(":", 1)[0]
+    return urlunsplit(parts._replace(netloc=f"{user}:***@{user_and_host[1]}"))
+
+
+def _file_layers(file: Path | None, section: str) -> list[tuple[str, dict[str, Any]]]:
+    """Top-level keys of the file are for both daemons, keys of its `[section]` for one."""
+    path = file or Path(FILE_NAME)
+    if file is None and not path.is_file():
+        return []
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigurationError(f"cannot read {path}: {error.strerror}; check the path") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
+    common = {key: value for key, value in document.items() if not isinstance(value, dict) or key == "schedules"}
+    return [(f"{path}", common), (f"{path} [{section}]", document.get(section, {}))]
+
+
+def _from_environment(environment: Mapping[str, str], fields: set[str]) -> dict[str, str]:
+    """Take known names only; an empty value counts as not set."""
+    found = {}
+    for name, value in environment.items():
+        key = PLAIN_NAMES.get(name) or name.removeprefix(ENVIRONMENT_PREFIX).lower()
+        known = name in PLAIN_NAMES or name.startswith(ENVIRONMENT_PREFIX)
+        if known and key in fields and value != "":
+            found[key] = value
+    return found
+
+
+def _convert(kind: type[S], values: Mapping[str, Any], origins: Mapping[str, str]) -> S:
+    try:
+        return msgspec.convert(values, kind, strict=False)
+    except msgspec.ValidationError as error:
+        key = _key_of(str(error))
+        origin = f" (from {origins[key]})" if key in origins else ""
+        raise ConfigurationError(f"{error}{origin}; see `flocklore config show`") from error
+
+
+def _key_of(message: str) -> str:
+    """Read the key from msgspec's "... - at `$.key[...]`"; empty when it names none."""
+    _, _, path = message.partition("`$.")
+    return path.rstrip("`").split("[")[0].split(".")[0]

@@ -1,0 +1,110 @@
+"""The one lifecycle every long-running part follows, and the order they start and stop in.
+
+A service is started once it can do its work; it then runs until it is stopped or fails. `start` and `stop` may
+be called in any order and any number of times, also at the same time; after a stop it may be started again.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import Any
+
+import structlog
+
+STOP_SECONDS_MAX = 30.0
+
+log = structlog.get_logger(__name__)
+
+
+class Service(ABC):
+    """A named part of a daemon. Subclasses say how to open, run and close it."""
+
+    name: str
+
+    def __init__(self) -> None:
+        self._task: asyncio.Task[None] | None = None
+        self._lifecycle = asyncio.Lock()
+
+    @property
+    def running(self) -> bool:
+        """Whether it has started and neither stopped nor failed."""
+        return self._task is not None and not self._task.done()
+
+    async def open(self) -> None:  # noqa: B027 - many services have nothing to open
+        """Acquire what `run` needs; after an error here nothing stays behind."""
+
+    @abstractmethod
+    async def run(self) -> None:
+        """Work until cancelled; returning or raising ends the service."""
+
+    async def close(self) -> None:  # noqa: B027 - many services have nothing to close
+        """Release what `open` acquired; called exactly once for each successful `open`."""
+
+    async def start(self) -> None:
+        """Open and begin to run; does nothing when it runs already."""
+        async with self._lifecycle:
+            if self.running:
+                return
+            await self.open()
+            self._task = asyncio.create_task(self._run_then_close(), name=self.name)
+
+    async def stop(self) -> None:
+        """End the work and close; does nothing when it does not run. Never raises what `run` raised."""
+        async with self._lifecycle:
+            task = self._task
+            if task is None:
+                return
+            task.cancel()
+            await asyncio.wait({task}, timeout=STOP_SECONDS_MAX)
+            if not task.done():
+                log.error("service did not stop in time", service=self.name, seconds=STOP_SECONDS_MAX)
+            self._task = None
+
+    async def wait(self) -> None:
+        """Return when it ends; raise what it failed with."""
+        task = self._task
+        if task is not None:
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.shield(task)
+
+    async def _run_then_close(self) -> None:
+        try:
+            await self.run()
+        finally:
+            await self.close()
+
+
+async def run_services(services: Sequence[Service], stop: asyncio.Event) -> None:
+    """Start in order, wait for `stop` or the first service to end, stop in reverse order.
+
+    Raises what a service failed with, or `RuntimeError` when one ended by itself without an error.
+    """
+    started: list[Service] = []
+    try:
+        for service in services:
+            await service.start()
+            started.append(service)
+            log.debug("service started", service=service.name)
+        await _first_end(services, stop)
+    finally:
+        for service in reversed(started):
+            await service.stop()
+            log.debug("service stopped", service=service.name)
+
+
+async def _first_end(services: Sequence[Service], stop: asyncio.Event) -> None:
+    stopping: asyncio.Task[Any] = asyncio.create_task(stop.wait())
+    waiting: dict[asyncio.Task[Any], Service] = {asyncio.create_task(service.wait()): service for service in services}
+    try:
+        done, _ = await asyncio.wait({stopping, *waiting}, return_when=asyncio.FIRST_COMPLETED)
+        for task in done - {stopping}:
+            task.result()
+            if not stop.is_set():
+                raise RuntimeError(f"service {waiting[task].name} ended by itself")
+    finally:
+        for task in (stopping, *waiting):
+            task.cancel()
+        await asyncio.gather(stopping, *waiting, return_exceptions=True)
