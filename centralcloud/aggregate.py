@@ -19,8 +19,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from centralcloud.learning.fleet import Fleet, fleet_of
 from centralcloud.learning.merge import Tally, conclude, revoked, tallies
+from centralcloud.learning.observation import Observation
 from centralcloud.store import changes, fleets, insights, observations
-from schemas.insights import AggregationSummary, Insight
+from schemas.insights import Insight
 from shared.database import transaction
 
 BATCH: Final = 2_000
@@ -44,8 +45,6 @@ class AggregationResult:
     seconds: float = 0.0
     leading: list[Insight] = field(default_factory=list)
     """The changed insights most instances share, at most 200."""
-    summary: AggregationSummary | None = None
-    """Active insights by kind; None when nothing changed."""
 
 
 async def aggregate(engine: AsyncEngine, tenant: str, scope: Scope = "all", *, batch: int = BATCH) -> AggregationResult:
@@ -60,7 +59,6 @@ async def aggregate(engine: AsyncEngine, tenant: str, scope: Scope = "all", *, b
     await run.begin()
     while await run.merge_batch():
         pass
-    await run.finish()
     run.result.seconds = time.perf_counter() - started
     return run.result
 
@@ -81,51 +79,58 @@ class _Run:
         self._engine = engine
         self._tenant = tenant
         self._batch = batch
+        self._new_only = scope == "new"
         self._after = changes.FIRST
         self._fleet: Fleet | None = None
 
     async def begin(self) -> None:
-        """Note where the history stands and, for `all`, read the fleet and see whom it moves."""
+        """Note where the history stands."""
         async with transaction(self._engine) as connection:
-            self.result.previous_head = self.result.head = await insights.lock_head(connection, self._tenant)
-            if self.result.scope == "all":
-                await self._remeasure(connection)
+            self.result.previous_head = self.result.head = await insights.head(connection, self._tenant)
 
     async def merge_batch(self) -> bool:
         """Merge the next waiting patterns in one transaction; False when there are none."""
-        new_only = self.result.scope == "new"
         async with transaction(self._engine) as connection:
             head = await insights.lock_head(connection, self._tenant)
+            if not self._new_only:
+                await self._keep_measure(connection)
             taken = await changes.take(
-                connection, self._tenant, after=self._after, limit=self._batch, inactive_only=new_only
+                connection, self._tenant, after=self._after, limit=self._batch, fresh_only=self._new_only
             )
             if not taken:
                 return False
-            found = tallies(await observations.of_patterns(connection, self._tenant, taken))
-            active, uncovered = await self._conclude(connection, found)
-            previous = await insights.of_patterns(connection, self._tenant, set(taken) - uncovered)
-            written = await insights.write(connection, self._tenant, head, _differing(previous, found, active))
-            kept = uncovered | (active.keys() if new_only else set())
-            await changes.settle(connection, self._tenant, set(taken) - kept)
+            written = await self._merge(connection, head, taken)
         self._after = taken[-1]
         self._count(head, written)
         return True
 
-    async def finish(self) -> None:
-        """Count what is active now, when anything changed."""
-        if self.result.changed:
-            async with transaction(self._engine) as connection:
-                self.result.summary = await insights.summary(connection, self._tenant)
+    async def _keep_measure(self, connection: AsyncConnection) -> None:
+        """See that ours is the fleet whose digest is stored: another hub may have read a later one since."""
+        stored = await fleets.measured(connection, self._tenant)
+        if self._fleet is None or self._fleet.digests != stored:
+            self._fleet = await _read_fleet(connection, self._tenant)
+            await self._remeasure(connection, stored, self._fleet.digests)
 
-    async def _remeasure(self, connection: AsyncConnection) -> None:
-        """Insights of languages whose repositories are no longer the same join the waiting."""
-        self._fleet = await _read_fleet(connection, self._tenant)
-        before = await fleets.measured(connection, self._tenant)
-        now = self._fleet.digests
+    async def _remeasure(self, connection: AsyncConnection, before: Mapping[str, str], now: Mapping[str, str]) -> None:
+        """Have the insights of languages whose repositories are no longer the same join the waiting."""
         moved = {language for language in before.keys() | now.keys() if before.get(language) != now.get(language)}
         if moved:
             await changes.mark_languages(connection, self._tenant, moved)
             await fleets.remember(connection, self._tenant, now)
+
+    async def _merge(self, connection: AsyncConnection, head: int, taken: Sequence[str]) -> list[Insight]:
+        """Write what differs and cross off what is settled; whatever is left out waits for the next `all`."""
+        previous = await insights.of_patterns(connection, self._tenant, taken)
+        standing = {name for name, one in previous.items() if one.state == "active"} if self._new_only else set()
+        rows = await observations.of_patterns(connection, self._tenant, set(taken) - standing)
+        found = tallies(Observation(**row) for row in rows)
+        active, uncovered = await self._conclude(connection, found)
+        merged = {name: one for name, one in previous.items() if name not in standing | uncovered}
+        written = await insights.write(connection, self._tenant, head, _differing(merged, found, active))
+        deferred = standing | active.keys() if self._new_only else set()
+        await changes.defer(connection, self._tenant, deferred)
+        await changes.settle(connection, self._tenant, set(taken) - deferred - uncovered)
+        return written
 
     async def _conclude(
         self, connection: AsyncConnection, found: Iterable[Tally]

@@ -5,15 +5,14 @@ from __future__ import annotations
 import uuid
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from pathlib import Path
-from typing import Final
 
-from centralcloud.aggregate import Aggregator
+from centralcloud.aggregator import Aggregator
 from centralcloud.config import CentralcloudSettings
 from centralcloud.ingest.consumer import Ingest
 from centralcloud.ingest.presence import Presence
 from centralcloud.queries.service import Queries
 from centralcloud.schedules import schedule_table
+from centralcloud.store import MIGRATIONS
 from shared import log as logging
 from shared.bus import Bus
 from shared.database import connect_engine, wait_until_reachable
@@ -24,8 +23,6 @@ from shared.migrations import upgrade_in_thread
 from shared.runner import run_daemon
 from shared.schedule import Schedules, overridden
 from shared.service import Service
-
-MIGRATIONS: Final = Path(__file__).parent / "store" / "migrations"
 
 
 def main(settings: CentralcloudSettings) -> Exit:

@@ -25,7 +25,7 @@ class InstanceSettings(Settings, frozen=True, kw_only=True, forbid_unknown_field
     """public: only templates all of whose names are known to be public; all: every template without a secret."""
     share_backlog: bool = False
     """Whether what was learned in isolation is said when a hub is first configured."""
-    patterns_shared_max: int = 2000
+    patterns_shared_max: int = 5000
     """Per repository and language, the most informative ones."""
     pattern_files_min: int = 2
     """A shape in fewer files is no pattern."""

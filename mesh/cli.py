@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import importlib
 import sys
-import traceback
 from typing import Final, NamedTuple
 
 import click
+from click.shell_completion import CompletionItem
 
-from shared.errors import Exit, FlockloreError
+from shared.commandline import run
 
 
 class Lazy(NamedTuple):
@@ -24,9 +24,16 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "down": Lazy("mesh.up_cli:down", "Stop everything that `up` started."),
     "status": Lazy("mesh.status_cli:status", "Show what runs and where."),
     "logs": Lazy("mesh.status_cli:logs", "Show the logs of the parts."),
-    "instance": Lazy("instance.cli:instance", "Run one instance, or look after the registered ones."),
+    "demo": Lazy("mesh.demo_cli:demo", "Play the whole story on real servers and real code."),
+    "instance": Lazy("instance.cli.instances:instance", "Run one instance, or look after the registered ones."),
     "centralcloud": Lazy("centralcloud.cli:centralcloud", "Run the hub, or look after it."),
+    "patterns": Lazy("instance.cli.patterns:patterns", "Show what an instance found in its code, and mine it."),
+    "insights": Lazy("instance.cli.insights:insights", "Show what the fleet knows, and what is used of it."),
+    "db": Lazy("mesh.db_cli:db", "Look after the databases: schema, backups."),
     "schema": Lazy("mesh.schema_cli:schema", "Export and check the wire contract."),
+    "config": Lazy("mesh.config_cli:config", "Show the settings and where each came from."),
+    "version": Lazy("mesh.misc_cli:version", "Show the version."),
+    "completion": Lazy("mesh.misc_cli:completion", "Print the script that completes commands in a shell."),
 }
 
 
@@ -45,6 +52,13 @@ class LazyGroup(click.Group):
         command: click.Command = getattr(importlib.import_module(module), attribute)
         return command
 
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+        """Complete a command's name without importing any: this is done at every press of the key."""
+        names = [
+            CompletionItem(name, help=lazy.summary) for name, lazy in COMMANDS.items() if name.startswith(incomplete)
+        ]
+        return names + click.Command.shell_complete(self, ctx, incomplete)
+
     def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002 - same
         """Write the list without importing anything."""
         with formatter.section("Commands"):
@@ -59,27 +73,4 @@ def flocklore() -> None:
 
 def main() -> None:
     """Run the command line and exit with what `shared.errors.Exit` says."""
-    sys.exit(run(sys.argv[1:]))
-
-
-def run(arguments: list[str]) -> int:
-    """Run one command; errors become one line on standard error and an exit code."""
-    try:
-        code = flocklore.main(arguments, prog_name="flocklore", standalone_mode=False)
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except (click.Abort, KeyboardInterrupt):
-        return Exit.INTERRUPTED
-    except FlockloreError as error:
-        click.echo(f"flocklore: {error}", err=True)
-        return error.exit_code
-    except BrokenPipeError:
-        # The reader of our output has seen enough.
-        sys.stderr.close()
-        return Exit.OK
-    except Exception:  # noqa: BLE001 - whatever it is, it is a bug and said to be one
-        traceback.print_exc()
-        click.echo("flocklore: this is a bug, please report it with the lines above", err=True)
-        return Exit.BUG
-    return code if isinstance(code, int) else Exit.OK
+    sys.exit(run(flocklore, sys.argv[1:], "flocklore"))

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from mesh.parts import DaemonPart, NatsPart, Part, PostgresPart
+from mesh.parts import DaemonPart, Part, ServerPart
 from mesh.plan import CENTRALCLOUD, Addresses, Instance, Workspace, name_instances, plan_daemons
 from mesh.status import MeshStatus, read_status
 from mesh.supervisor import Supervisor
@@ -54,17 +54,19 @@ def already_running(status: MeshStatus | None, state: Path) -> AlreadyRunningErr
     )
 
 
-def build(state: Path, settings: Settings, workspaces: Sequence[Workspace], report: Callable[[str], None]) -> Supervisor:
-    """Return the supervisor of a mesh that studies `workspaces`. NATS, if it is ours, runs already: its port is known."""
+def build(
+    state: Path, settings: Settings, workspaces: Sequence[Workspace], report: Callable[[str], None]
+) -> Supervisor:
+    """Return the supervisor of a mesh that studies `workspaces`; a NATS of ours is started, to know its port."""
     instances = _named(state, workspaces)
     databases = [CENTRALCLOUD, *(instance.database for instance in instances)]
-    nats_url, nats = _nats(state, settings)
     database_url, postgres = _postgres(state, settings, databases)
+    nats_url, nats = _nats(state, settings)
     addresses = Addresses(state, nats_url, database_url)
     centralcloud, *spokes = (
         DaemonPart(plan, _log(state, plan.name)) for plan in plan_daemons(instances, addresses, os.environ)
     )
-    return Supervisor(state, [spokes, [centralcloud], nats, postgres], report)
+    return Supervisor(state, [postgres, nats, [centralcloud], spokes], report)
 
 
 def _nats(state: Path, settings: Settings) -> tuple[str, list[Part]]:
@@ -72,7 +74,7 @@ def _nats(state: Path, settings: Settings) -> tuple[str, list[Part]]:
         return ",".join(settings.nats_servers), []
     server = EmbeddedNats(state / "nats", port=settings.nats_port, log=_log(state, "nats"))
     server.start()
-    return server.url, [NatsPart(server)]
+    return server.url, [ServerPart("nats", server, lambda: server.url)]
 
 
 def _postgres(state: Path, settings: Settings, databases: list[str]) -> tuple[Callable[[str], str], list[Part]]:
@@ -81,7 +83,9 @@ def _postgres(state: Path, settings: Settings, databases: list[str]) -> tuple[Ca
         create_missing(given, databases)
         return lambda name: url_of(given, name), []
     server = EmbeddedPostgres(state / "postgres", log=_log(state, "postgres"))
-    return server.dsn, [PostgresPart(server, databases)]
+    return server.dsn, [
+        ServerPart("postgres", server, lambda: server.dsn("postgres"), lambda: server.ensure_database(*databases))
+    ]
 
 
 def _named(state: Path, workspaces: Sequence[Workspace]) -> list[Instance]:

@@ -23,11 +23,11 @@ class _Library:
     python_bytes: int
 
 
-def installed_workspaces() -> list[Workspace]:
+def installed_workspaces(libraries: int = PACKAGES_STUDIED) -> list[Workspace]:
     """Return the Python standard library and the largest libraries written in Python in this environment."""
     standard = Path(sysconfig.get_path("stdlib"))
-    libraries = filter(None, map(_library, importlib.metadata.distributions()))
-    largest = sorted(libraries, key=lambda library: (-library.python_bytes, library.name))[:PACKAGES_STUDIED]
+    found = filter(None, map(_library, importlib.metadata.distributions()))
+    largest = sorted(found, key=lambda library: (-library.python_bytes, library.name))[:libraries]
     return [
         Workspace("python:stdlib", "stdlib", standard),
         *(Workspace(f"python:{library.name}", library.name, library.directory) for library in largest),

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import signal
-from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable
 from pathlib import Path
+from typing import Protocol
 
 from mesh.plan import DaemonPlan
 from shared.embedded.children import Child
@@ -15,97 +15,71 @@ from shared.embedded.postgres import EmbeddedPostgres
 DAEMON_STOP_SECONDS = 30.0
 
 
-class Part(ABC):
+class Part(Protocol):
     """Something that runs as one child process. Its methods block and are called from one thread at a time."""
 
     name: str
     log: Path
 
     @property
-    @abstractmethod
     def child(self) -> Child | None:
         """The process, if one was started and not stopped since."""
 
     @property
     def address(self) -> str | None:
-        """Where it is reached, or what it works on; None before that is known."""
-        return None
+        """Where it is reached, or what it works on."""
 
-    @abstractmethod
     def start(self) -> None:
         """Start it; a FlockloreError says why it cannot work at all."""
 
-    @abstractmethod
     def ready(self) -> bool:
         """Tell whether it does its work; asked only while its process runs."""
 
-    @abstractmethod
     def stop(self) -> None:
         """Let it end what it is doing, then make sure it is gone."""
 
-    def kill(self) -> None:
-        """Make sure it is gone, now."""
-        if self.child is not None:
-            self.child.kill()
 
+class ServerPart:
+    """An embedded server, ready once it has started; `address` tells where, `prepare` is done after each start."""
 
-class NatsPart(Part):
-    """The embedded NATS server."""
-
-    name = "nats"
-
-    def __init__(self, server: EmbeddedNats) -> None:
-        self._server = server
+    def __init__(
+        self,
+        name: str,
+        server: EmbeddedNats | EmbeddedPostgres,
+        address: Callable[[], str],
+        prepare: Callable[[], None] = lambda: None,
+    ) -> None:
+        self.name = name
         self.log = server.log
+        self._server = server
+        self._address = address
+        self._prepare = prepare
 
     @property
     def child(self) -> Child | None:
+        """The process of the server."""
         return self._server.child
 
     @property
     def address(self) -> str | None:
-        return self._server.url
+        """The URL of the server."""
+        return self._address()
 
     def start(self) -> None:
+        """Start the server, wait until it answers, and prepare it for the daemons."""
         self._server.start()
+        self._prepare()
 
     def ready(self) -> bool:
-        return self.child is not None
+        """Tell whether it has started: `start` waits until it answers."""
+        return self._server.child is not None
 
     def stop(self) -> None:
+        """Shut the server down."""
         self._server.stop()
 
 
-class PostgresPart(Part):
-    """The embedded PostgreSQL server, with the databases the daemons need."""
-
-    name = "postgres"
-
-    def __init__(self, server: EmbeddedPostgres, databases: Sequence[str]) -> None:
-        self._server = server
-        self._databases = databases
-        self.log = server.log
-
-    @property
-    def child(self) -> Child | None:
-        return self._server.child
-
-    @property
-    def address(self) -> str | None:
-        return self._server.dsn("postgres")
-
-    def start(self) -> None:
-        self._server.start()
-        self._server.ensure_database(*self._databases)
-
-    def ready(self) -> bool:
-        return self.child is not None
-
-    def stop(self) -> None:
-        self._server.stop()
-
-
-class DaemonPart(Part):
+class DaemonPart:
     """A daemon that touches a file when it is ready."""
 
     def __init__(self, plan: DaemonPlan, log: Path) -> None:
@@ -116,23 +90,28 @@ class DaemonPart(Part):
 
     @property
     def child(self) -> Child | None:
+        """The process of the daemon."""
         return self._child
 
     @property
     def address(self) -> str | None:
+        """The directory it studies, if it is an instance."""
         return str(self._plan.studies) if self._plan.studies else None
 
-    def start(self) -> None:
+    def start(self, directory: Path | None = None) -> None:
+        """Start the process, in `directory` or where we are; it is ready later."""
         self._plan.ready_file.parent.mkdir(parents=True, exist_ok=True)
         self._plan.ready_file.unlink(missing_ok=True)
         self._child = Child.spawn(
-            self._plan.command, log=self.log, environment=self._plan.environment, directory=Path.cwd()
+            self._plan.command, log=self.log, environment=self._plan.environment, directory=directory or Path.cwd()
         )
 
     def ready(self) -> bool:
+        """Tell whether the daemon says so."""
         return self._plan.ready_file.exists()
 
     def stop(self) -> None:
+        """Let the daemon finish what it is doing; killed after DAEMON_STOP_SECONDS."""
         if self._child is not None:
             self._child.stop(signal.SIGTERM, DAEMON_STOP_SECONDS)
             self._child = None

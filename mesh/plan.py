@@ -105,8 +105,17 @@ def plan_daemons(instances: Iterable[Instance], addresses: Addresses, inherited:
 
 
 def module_command(module: str, *arguments: str) -> tuple[str, ...]:
-    """Return the command that runs one of our modules; `-P`, for a directory with a `shared` of its own is no rarity."""
+    """Return the command that runs one of our modules."""
+    # -P: in a directory with a package `shared` of its own Python would take that one.
     return (sys.executable, "-P", "-m", module, *arguments)
+
+
+def checkout_environment(inherited: Mapping[str, str]) -> dict[str, str]:
+    """Return an environment in which Python finds our modules also when they are not installed."""
+    here = Path(__file__).resolve().parents[1]
+    checkout = [] if here.name in _INSTALLED_IN else [str(here)]
+    parts = [part for part in (*inherited.get("PYTHONPATH", "").split(os.pathsep), *checkout) if part]
+    return {**inherited, "PYTHONPATH": os.pathsep.join(dict.fromkeys(parts))}
 
 
 def _instance(instance: Instance, addresses: Addresses, common: Mapping[str, str]) -> DaemonPlan:
@@ -128,19 +137,11 @@ def _daemon(
 
 def _common_environment(addresses: Addresses, inherited: Mapping[str, str]) -> dict[str, str]:
     kept = {name: value for name, value in inherited.items() if name.removeprefix("FLOCKLORE_") not in _SAID_BY_US}
-    return kept | {
+    return checkout_environment(kept) | {
         "NATS_URL": addresses.nats_url,
         "FLOCKLORE_STATE_DIR": str(addresses.state),
         "FLOCKLORE_LOG_FORMAT": "json",
-        "PYTHONPATH": _python_path(inherited.get("PYTHONPATH", "")),
     }
-
-
-def _python_path(inherited: str) -> str:
-    """Let the daemons find the packages this one came from also in a checkout that is not installed."""
-    here = Path(__file__).resolve().parents[1]
-    checkout = [] if here.name in _INSTALLED_IN else [str(here)]
-    return os.pathsep.join(dict.fromkeys(part for part in (*inherited.split(os.pathsep), *checkout) if part))
 
 
 def _new_id(suggested: str, taken: set[str]) -> str:

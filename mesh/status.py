@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import os
+import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
 from shared.embedded.processes import ProcessIdentity
+from shared.errors import ConfigurationError
 
 FILE_NAME = "mesh.json"
 
@@ -41,6 +44,34 @@ class MeshStatus(msgspec.Struct, frozen=True, kw_only=True):
         return all(part.ready for part in self.parts)
 
 
+def document(status: MeshStatus | None) -> dict[str, Any]:
+    """Return what commands print with --json."""
+    if status is None:
+        return {"running": False}
+    now = time.time()
+    parts = [
+        {
+            "name": part.name,
+            "pid": part.process.pid if part.process else None,
+            "ready": part.ready,
+            "uptime_seconds": round(now - part.since, 1) if part.since else None,
+            "restarts": part.restarts,
+            "last_end": part.last_end,
+            "address": part.address,
+            "log": part.log,
+        }
+        for part in status.parts
+    ]
+    return {
+        "running": True,
+        "ready": status.ready,
+        "pid": status.supervisor.pid,
+        "uptime_seconds": round(now - status.since, 1),
+        "state": status.state,
+        "parts": parts,
+    }
+
+
 def write_status(state: Path, status: MeshStatus) -> None:
     """Replace the file as a whole; it is this user's alone, for addresses may hold passwords."""
     unfinished = state / f"{FILE_NAME}.unfinished"
@@ -51,11 +82,16 @@ def write_status(state: Path, status: MeshStatus) -> None:
 
 
 def read_status(state: Path) -> MeshStatus | None:
-    """Return the status of the mesh in this state directory; None when none runs."""
+    """Return the status of the mesh in this state directory; None when none runs.
+
+    ConfigurationError when it is the mesh of another user.
+    """
     try:
         status = msgspec.json.decode((state / FILE_NAME).read_bytes(), type=MeshStatus)
     except (FileNotFoundError, msgspec.DecodeError):
         return None
+    except PermissionError as error:
+        raise ConfigurationError(f"the mesh in {state} is another user's; ask as that user") from error
     return status if status.supervisor.alive() else None
 
 

@@ -58,7 +58,7 @@ class Kept:
 
 
 class Supervisor:
-    """Runs groups of parts, given in the order they are stopped; the parts of one group are stopped together."""
+    """Runs groups of parts. All are started together; they are stopped group by group, the last one first."""
 
     def __init__(self, state: Path, groups: Sequence[Sequence[Part]], report: Callable[[str], None]) -> None:
         self.all_ready = asyncio.Event()
@@ -84,14 +84,15 @@ class Supervisor:
         finally:
             stop.set()
             await asyncio.wait(keepers)
-            for group in self._groups:
+            for group in reversed(self._groups):
                 await asyncio.gather(*(asyncio.to_thread(part.stop) for part in group))
             remove_status(self._state)
 
     def kill(self) -> None:
         """Kill everything, now; the servers recover at their next start."""
         for kept in self._kept:
-            kept.part.kill()
+            if kept.part.child is not None:
+                kept.part.child.kill()
 
     async def _keep(self, kept: Kept, stop: asyncio.Event) -> None:
         while not stop.is_set():
@@ -109,7 +110,7 @@ class Supervisor:
         began = time.monotonic()
         try:
             child = await self._started(kept.part)
-        except FlockloreError as error:
+        except (FlockloreError, OSError) as error:
             if kept.restarts == 0:
                 raise
             return f"did not start: {error}"
@@ -130,9 +131,13 @@ class Supervisor:
         return part.child
 
     def _note(self, line: str | None = None) -> None:
-        write_status(self._state, self.status())
         if line:
             self._report(line)
+        try:
+            write_status(self._state, self.status())
+        except OSError as error:
+            # A full disk must not end what still runs.
+            self._report(f"cannot say in {self._state} what runs: {error}")
         if all(kept.ready for kept in self._kept):
             self.all_ready.set()
 

@@ -3,31 +3,29 @@
 from __future__ import annotations
 
 import asyncio
-import json
+import contextlib
 import os
 import signal
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import click
-import msgspec
 
 from mesh.background import start_in_background
 from mesh.composition import build, load_settings, only_one
 from mesh.discovery import installed_workspaces
-from mesh.plan import Workspace, directory_workspaces
-from mesh.status import MeshStatus, read_status
+from mesh.plan import directory_workspaces
+from mesh.shown import say, state_dir_option, summary
+from mesh.status import document, read_status
 from mesh.supervisor import Supervisor
-from shared.config import Settings
-from shared.embedded.paths import state_directory
+from shared.commandline import json_option, show
+from shared.embedded.paths import state_directory, state_path
 from shared.errors import Exit, NotRunningError
 
-DOWN_SECONDS = 90.0
+DOWN_SECONDS = 120.0
 _POLL_SECONDS = 0.05
-
-state_dir_option = click.option("--state-dir", help="Where the mesh keeps its data, instead of the usual place.")
-json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 
 
 @click.command()
@@ -43,13 +41,15 @@ def up(*, directories: tuple[Path, ...], detach: bool, state_dir: str | None, as
     """
     settings = load_settings(state_dir)
     state = state_directory(settings.state_dir)
+    # Progress is for people; with --json only the document goes to standard output.
+    report = partial(say, err=as_json)
     if detach:
-        start_in_background(state, directories, _reporter(as_json=as_json))
-        _show(read_status(state), as_json=as_json)
+        started = document(start_in_background(state, directories, report))
+        show(started, summary(started), as_json=as_json)
         return
     workspaces = directory_workspaces(directories) or installed_workspaces()
     with only_one(state):
-        asyncio.run(_up(state, settings, workspaces, as_json=as_json))
+        asyncio.run(_run(build(state, settings, workspaces, report), report, as_json=as_json))
 
 
 @click.command()
@@ -57,7 +57,7 @@ def up(*, directories: tuple[Path, ...], detach: bool, state_dir: str | None, as
 @json_option
 def down(*, state_dir: str | None, as_json: bool) -> None:
     """Stop what `up` started, and wait until it is gone."""
-    state = state_directory(load_settings(state_dir).state_dir)
+    state = state_path(load_settings(state_dir).state_dir)
     status = read_status(state)
     if status is None:
         raise NotRunningError(f"nothing runs in {state}; start it with `flocklore up`")
@@ -69,4 +69,35 @@ def down(*, state_dir: str | None, as_json: bool) -> None:
             status.supervisor.signal(signal.SIGKILL)
         time.sleep(_POLL_SECONDS)
     seconds = round(time.monotonic() - began, 1)
-    click.echo(json.dumps({"stopped": True, "seconds": seconds}) if as_json else f"stopped in {seconds} s")
+    show({"stopped": True, "seconds": seconds}, f"stopped in {seconds} s", as_json=as_json)
+
+
+async def _run(supervisor: Supervisor, report: Callable[[str], None], *, as_json: bool) -> None:
+    """Run the mesh until a signal; a second one ends it at once."""
+    stop = asyncio.Event()
+
+    def stop_or_quit() -> None:
+        if stop.is_set():
+            supervisor.kill()
+            os._exit(Exit.INTERRUPTED)
+        stop.set()
+        report("stopping; Ctrl-C again to stop at once")
+
+    loop = asyncio.get_running_loop()
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+        loop.add_signal_handler(number, stop_or_quit)
+    announcing = asyncio.create_task(_announce(supervisor, as_json=as_json))
+    try:
+        await supervisor.run(stop)
+    finally:
+        announcing.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await announcing
+    report("stopped")
+
+
+async def _announce(supervisor: Supervisor, *, as_json: bool) -> None:
+    await supervisor.all_ready.wait()
+    with contextlib.suppress(OSError):  # as in `say`
+        started = document(supervisor.status())
+        show(started, summary(started), as_json=as_json)

@@ -132,7 +132,7 @@ def _file_layers(file: Path | None, section: str) -> list[tuple[str, dict[str, A
         raise ConfigurationError(f"cannot read {path}: {error.strerror}; check the path") from error
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path} is not valid TOML: {error}") from error
-    common = {key: value for key, value in document.items() if not isinstance(value, dict) or key == "schedules"}
+    common = {key: value for key, value in document.items() if not isinstance(value, dict)}
     return [(f"{path}", common), (f"{path} [{section}]", document.get(section, {}))]
 
 

@@ -71,7 +71,7 @@ class WindowPublisher:
                 await client.publish(subject, payload, reply=f"{self._inbox}.{token}", headers=headers)
                 ack = await asyncio.wait_for(acknowledged, timeout_seconds)
             except (nats.errors.Error, TimeoutError, OSError) as error:
-                raise UnreachableError(f"no acknowledgement for {subject}: {error or 'timeout'}") from error
+                raise UnreachableError(f"no acknowledgement for {subject}: {str(error) or 'timeout'}") from error
             finally:
                 self._pending.pop(token, None)
         if ack.error is not None:

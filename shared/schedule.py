@@ -90,6 +90,7 @@ class Schedules(Service):
         self._metrics = metrics
         self._running: dict[str, asyncio.Lock] = {name: asyncio.Lock() for name in self._tasks}
         self._scheduler = AsyncIOScheduler()
+        self._ticks: set[asyncio.Task[Any]] = set()
 
     async def open(self) -> None:
         """Read what has run, and put every task on its timer."""
@@ -107,8 +108,11 @@ class Schedules(Service):
         await asyncio.Event().wait()
 
     async def close(self) -> None:
-        """Stop the timers; a task that is running is cancelled with its service."""
+        """Stop the timers, and cancel what is running."""
         self._scheduler.shutdown(wait=False)
+        for tick in self._ticks:
+            tick.cancel()
+        await asyncio.gather(*self._ticks, return_exceptions=True)
 
     async def run_now(self, name: str) -> None:
         """Run one task at once; raises what it raised, `NotFoundError` for an unknown name."""
@@ -140,6 +144,9 @@ class Schedules(Service):
         self._scheduler.add_job(self._tick, trigger, args=[task.name], **options)
 
     async def _tick(self, name: str) -> None:
+        if (tick := asyncio.current_task()) is not None:
+            self._ticks.add(tick)
+            tick.add_done_callback(self._ticks.discard)
         try:
             await self.run_now(name)
         except TransientError as error:

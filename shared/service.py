@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 
 STOP_SECONDS_MAX = 30.0
+CANCEL_AGAIN_SECONDS = 0.25
 
 log = structlog.get_logger(__name__)
 
@@ -26,6 +27,7 @@ class Service(ABC):
 
     def __init__(self) -> None:
         self._task: asyncio.Task[None] | None = None
+        self._working = False
         self._lifecycle = asyncio.Lock()
 
     @property
@@ -49,7 +51,9 @@ class Service(ABC):
             if self.running:
                 return
             await self.open()
-            self._task = asyncio.create_task(self._run_then_close(), name=self.name)
+            entered = asyncio.Event()
+            self._task = asyncio.create_task(self._run_then_close(entered), name=self.name)
+            await entered.wait()  # a task cancelled before its first step would never close
 
     async def stop(self) -> None:
         """End the work and close; does nothing when it does not run. Never raises what `run` raised."""
@@ -57,8 +61,7 @@ class Service(ABC):
             task = self._task
             if task is None:
                 return
-            task.cancel()
-            await asyncio.wait({task}, timeout=STOP_SECONDS_MAX)
+            await self._cancel(task)
             if not task.done():
                 log.error("service did not stop in time", service=self.name, seconds=STOP_SECONDS_MAX)
             self._task = None
@@ -70,10 +73,21 @@ class Service(ABC):
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.shield(task)
 
-    async def _run_then_close(self) -> None:
+    async def _cancel(self, task: asyncio.Task[None]) -> None:
+        """Cancel until `run` gives in: a library may swallow a cancellation (nats-py does while it connects)."""
+        deadline = asyncio.get_running_loop().time() + STOP_SECONDS_MAX
+        while not task.done() and (left := deadline - asyncio.get_running_loop().time()) > 0:
+            if self._working:
+                task.cancel()
+            await asyncio.wait({task}, timeout=min(left, CANCEL_AGAIN_SECONDS))
+
+    async def _run_then_close(self, entered: asyncio.Event) -> None:
         try:
+            self._working = True
+            entered.set()
             await self.run()
         finally:
+            self._working = False
             await self.close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from msgspec import Raw
@@ -30,6 +31,11 @@ class Arrival:
     def lineage(self) -> Lineage:
         """The sequence these events belong to."""
         return Lineage(self.sender.tenant, self.sender.instance, self.epoch)
+
+    def singles(self) -> Iterator[Arrival]:
+        """The same events, one by one."""
+        for seq, raw, hashed in zip(range(self.first_seq, self.last_seq + 1), self.events, self.hashes, strict=True):
+            yield Arrival(self.sender, self.epoch, seq, (raw,), (hashed,))
 
 
 @dataclass(frozen=True, order=True)

@@ -152,11 +152,16 @@ def _letter_row(letter: DeadLetter) -> dict[str, Any]:
         "tenant": lineage.tenant if lineage else None,
         "instance": lineage.instance if lineage else None,
         "epoch": lineage.epoch if lineage else None,
-        "subject": letter.subject,
+        "subject": _storable(letter.subject),
         "seq": letter.seq,
         "body": letter.body,
-        "error": letter.error[:DEAD_LETTER_REASON_MAX],
+        "error": _storable(letter.error[:DEAD_LETTER_REASON_MAX]),
     }
+
+
+def _storable(text: str) -> str:
+    """PostgreSQL keeps no NUL, but a sender may put one into a subject, or into what an error message quotes."""
+    return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
 
 def as_array(events: Sequence[Raw]) -> bytes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Callable, Sequence
 from typing import Final
@@ -50,6 +51,9 @@ class Ingest(Service):
         self._metrics = metrics
         self._replicas = replicas
         self._on_commit = on_commit
+        self._reconciled = -math.inf
+        self._patience: asyncio.Timeout | None = None
+        bus.on_disconnect(self._disconnected)
 
     async def run(self) -> None:
         """Go on for ever; whatever is away is waited for, and what was not acknowledged comes again."""
@@ -64,23 +68,34 @@ class Ingest(Service):
     async def _drain_stream(self) -> None:
         jetstream = self._bus.jetstream()
         subscription: JetStreamContext.PullSubscription | None = None
-        reconciled = 0.0
         try:
             while True:
-                if subscription is None or time.monotonic() - reconciled > RECONCILE_SECONDS:
+                if subscription is None or time.monotonic() - self._reconciled > RECONCILE_SECONDS:
                     await stream.reconcile(jetstream, self._replicas)
-                    reconciled = time.monotonic()
+                    self._reconciled = time.monotonic()
                 if subscription is None:
                     subscription = await jetstream.pull_subscribe_bind(stream.CONSUMER, stream=subjects.STREAM)
-                try:
-                    messages = await subscription.fetch(FETCH_MAX, timeout=FETCH_SECONDS)
-                except (TimeoutError, nats.errors.TimeoutError):
-                    continue
-                if messages:
+                if messages := await self._fetch(subscription):
                     await self.take(messages)
         finally:
             if subscription is not None and self._bus.connected.is_set():
                 await subscription.unsubscribe()
+
+    async def _fetch(self, subscription: JetStreamContext.PullSubscription) -> list[Msg]:
+        """Wait for messages; none came for 5 s, or the connection was lost (of itself a fetch would not notice)."""
+        try:
+            async with asyncio.timeout(None) as self._patience:
+                return await subscription.fetch(FETCH_MAX, timeout=FETCH_SECONDS)
+        except TimeoutError:
+            return []
+        finally:
+            self._patience = None
+
+    def _disconnected(self) -> None:
+        """Behind the next connection the stream may be another one, older or empty."""
+        self._reconciled = -math.inf
+        if self._patience is not None:
+            self._patience.reschedule(0)
 
     async def take(self, messages: Sequence[Msg]) -> None:
         """Commit a batch, then acknowledge it, then send receipts."""
@@ -97,7 +112,7 @@ class Ingest(Service):
         self._on_commit()
 
     async def _commit(self, arrivals: list[Arrival], letters: list[DeadLetter]) -> list[Committed]:
-        """One transaction; when the database refuses the data, one envelope at a time to isolate the bad one."""
+        """One transaction; when the database refuses the data, one envelope, then one event at a time to isolate it."""
         try:
             return [await self._transact(arrivals, letters)]
         except DBAPIError as error:
@@ -106,9 +121,15 @@ class Ingest(Service):
         for arrival in arrivals:
             try:
                 batches.append(await self._transact([arrival], []))
-            except DBAPIError as error:
-                batches.append(await self._transact([arrival], [], poison=str(error.orig)))
+            except DBAPIError:
+                batches += [await self._commit_event(event) for event in arrival.singles()]
         return batches
+
+    async def _commit_event(self, event: Arrival) -> Committed:
+        try:
+            return await self._transact([event], [])
+        except DBAPIError as error:
+            return await self._transact([event], [], poison=str(error.orig))
 
     async def _transact(
         self, arrivals: Sequence[Arrival], letters: Sequence[DeadLetter], *, poison: str = ""

@@ -13,6 +13,7 @@ _WAITING = text(f"""
     SELECT {_COLUMNS} FROM dead_letters WHERE replayed_at IS NULL ORDER BY id LIMIT :limit
 """)  # noqa: S608 - a constant list of columns
 _ONE = text(f"SELECT {_COLUMNS} FROM dead_letters WHERE id = :id")  # noqa: S608 - a constant list of columns
+_COUNT = text("SELECT count(*) FROM dead_letters WHERE replayed_at IS NULL")
 _REPLAYED = text("UPDATE dead_letters SET replayed_at = clock_timestamp() WHERE id = :id AND replayed_at IS NULL")
 
 
@@ -34,6 +35,11 @@ class DeadLetter(Struct, frozen=True):
 async def waiting(connection: AsyncConnection, limit: int) -> list[DeadLetter]:
     """Read letters not replayed yet, oldest first."""
     return [DeadLetter(*row) for row in await connection.execute(_WAITING, {"limit": limit})]
+
+
+async def count_waiting(connection: AsyncConnection) -> int:
+    """Count letters not replayed yet."""
+    return int((await connection.execute(_COUNT)).scalar_one())
 
 
 async def find(connection: AsyncConnection, letter_id: int) -> DeadLetter | None:

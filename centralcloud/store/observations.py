@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from typing import Final
 
-from sqlalchemy import text
+from sqlalchemy import RowMapping, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from centralcloud.learning.observation import Observation
 from schemas.insights import Evidence
 
 _QUARANTINED: Final = """
@@ -33,13 +32,11 @@ _EVIDENCE = text(f"""
      ORDER BY trusted DESC, o.instance, o.repository LIMIT :limit
 """)  # noqa: S608 - a constant condition
 
-_FIELDS: Final = Observation.__struct_fields__
 
-
-async def of_patterns(connection: AsyncConnection, tenant: str, fingerprints: Collection[str]) -> list[Observation]:
-    """Read what instances that are not in quarantine have now of some patterns."""
+async def of_patterns(connection: AsyncConnection, tenant: str, fingerprints: Collection[str]) -> Sequence[RowMapping]:
+    """Read what instances that are not in quarantine have now of some patterns: the fields of `Observation`."""
     rows = await connection.execute(_TRUSTED, {"tenant": tenant, "fingerprints": list(fingerprints)})
-    return [Observation(**dict(zip(_FIELDS, row, strict=True))) for row in rows]
+    return rows.mappings().all()
 
 
 async def holdings(connection: AsyncConnection, tenant: str) -> list[tuple[str, str, str]]:

@@ -80,7 +80,7 @@ _COMPLETE_SNAPSHOTS = text(f"""
     )
     INSERT INTO changed_patterns (tenant, fingerprint)
     SELECT DISTINCT tenant, fingerprint FROM voided ORDER BY 1, 2
-    ON CONFLICT DO NOTHING
+    ON CONFLICT (tenant, fingerprint) DO UPDATE SET changed_at = clock_timestamp()
 """)  # noqa: S608 - composed of constants
 
 

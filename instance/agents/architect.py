@@ -12,8 +12,8 @@ from instance.store.workspace import PatternDelta, PatternRow, Repository
 from shared.database import transaction
 
 
-async def lay_out(engine: AsyncEngine, repository: Repository, workspace: Workspace) -> None:
-    """Bring the architecture patterns of a repository up to date."""
+async def lay_out(engine: AsyncEngine, repository: Repository, workspace: Workspace) -> bool:
+    """Bring the architecture patterns of a repository up to date; returns whether any changed."""
     found = architecture(workspace.paths)
     rows = [
         PatternRow(fingerprint=pattern.fingerprint.hex(), kind=ARCHITECTURE, template=pattern.name) for pattern in found
@@ -24,4 +24,4 @@ async def lay_out(engine: AsyncEngine, repository: Repository, workspace: Worksp
     ]
     async with transaction(engine) as connection:
         await store.put_patterns(connection, repository, rows)
-        await store.replace_counts(connection, repository, ARCHITECTURE, counts)
+        return await store.replace_counts(connection, repository, ARCHITECTURE, counts)

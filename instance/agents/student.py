@@ -40,6 +40,8 @@ class Student:
         self._limits = Limits(settings.pattern_files_min, settings.patterns_shared_max)
         self._on_said = on_said
         self._busy = asyncio.Lock()
+        self._said_at: dict[int, int] = {}
+        """Version of the insights when everything of a repository was last said, by repository id."""
 
     async def study(self) -> list[Scan]:
         """Study every repository that is there, one after another."""
@@ -88,16 +90,19 @@ class Student:
             repository = await workspace.open_repository(
                 connection, root, await asyncio.to_thread(repository_key, root)
             )
-        await lay_out(self._engine, repository, found)
+        if await lay_out(self._engine, repository, found):
+            self._said_at.pop(repository.id, None)
         first_word = started + FIRST_WORD_SECONDS if not repository.scanned else None
         scan = Scan()
         async for progress in mine(self._engine, repository, found):
             scan = progress
+            if scan.changed:
+                self._said_at.pop(repository.id, None)
             if first_word is not None and time.monotonic() > first_word:
                 await self._say(repository)
                 first_word = None
         said = await self._say(repository)
-        log.info(
+        (log.info if scan.changed or said else log.debug)(
             "studied", root=str(root), read=scan.read, unchanged=scan.unchanged, removed=scan.removed, said=said,
             skipped=scan.skipped, seconds=round(time.monotonic() - started, 2),
         )  # fmt: skip
@@ -105,9 +110,13 @@ class Student:
 
     async def _say(self, repository: Repository) -> int:
         async with transaction(self._engine) as connection:
+            insight_version = await insights.version(connection)
+            if self._said_at.get(repository.id) == insight_version:
+                return 0
             gate = await open_gate(connection, self._settings.share_code_templates)
             sharing = (await outbox.get(connection)).share_since is not None
             said = await announce(connection, repository, gate, self._limits, sharing=sharing)
+        self._said_at[repository.id] = insight_version
         if said and sharing:
             self._on_said()
         return said

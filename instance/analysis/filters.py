@@ -15,7 +15,7 @@ SKIPPED_DIRECTORIES = frozenset(
     .git .hg .svn .bzr .jj node_modules bower_components jspm_packages vendor third_party site-packages .venv venv .tox
     .nox .eggs __pycache__ .mypy_cache .pytest_cache .ruff_cache .hypothesis .cache dist build target _build deps
     .next .nuxt .svelte-kit .turbo .parcel-cache .gradle .mvn .idea .vscode .terraform .elixir_ls
-    """.split()
+    """.split()  # noqa: SIM905 - a page of words
 )
 _SECRET_NAMES = (
     ".env", ".env.*", "*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.keystore", "*.kdbx", "id_rsa*", "id_dsa*",

@@ -9,28 +9,34 @@ from functools import cache
 
 import tree_sitter
 
-from instance.analysis.languages import LANGUAGES, Language, Role
+from instance.analysis.language import Language, Role
+from instance.analysis.languages import LANGUAGES
 
 
 class Step(IntEnum):
     """What the walk over the tree does at a node."""
 
-    DESCEND = 0
-    ATOM = 1  # strings, numbers: one token, whatever is inside
-    SKIP = 2  # comments and whatever else never becomes a token
-    SPOIL = 3  # left out and counted, with every statement around it
+    MARK = 0  # keywords, operators, brackets: leaves whose text is their kind
+    DESCEND = 1
+    ATOM = 2  # strings, numbers: one token, whatever is inside
+    SKIP = 3  # comments and whatever else never becomes a token
+    SPOIL = 4  # left out and counted, with every statement around it
 
 
 @dataclass(frozen=True, slots=True)
 class Grammar:
-    """Tables by node kind number; `child_roles[kind]` maps a field number (0: any child) to the role of names there."""
+    """Tables by node kind number, of plain integers because the walk reads them for every node.
+
+    `child_roles[kind]` maps a field number (0: any child) to the role of names there.
+    """
 
     language: Language
     parser: tree_sitter.Parser
-    steps: list[Step]
-    atom_roles: list[Role]
-    name_roles: list[Role]
-    child_roles: list[dict[int, Role] | None]
+    marks: list[str]  # the text of anonymous nodes
+    steps: list[int]
+    atom_roles: list[int]
+    name_roles: list[int]
+    child_roles: list[dict[int, int] | None]
     takes_role: list[bool]
     transparent: list[bool]
     containers: list[bool]
@@ -52,12 +58,13 @@ def grammar(language_name: str) -> Grammar:
     kinds = [
         (compiled.node_kind_for_id(number) or "") if compiled.node_kind_is_named(number) else "" for number in numbers
     ]
-    name_roles = [language.names.get(kind, Role.MARK) for kind in kinds]
+    name_roles = [int(language.names.get(kind, Role.MARK)) for kind in kinds]
     return Grammar(
         language=language,
         parser=tree_sitter.Parser(compiled),
-        steps=[_step(language, kind, compiled.node_kind_for_id(number)) for number, kind in enumerate(kinds)],
-        atom_roles=[Role.STRING if kind in language.strings else Role.NUMBER for kind in kinds],
+        marks=[compiled.node_kind_for_id(number) or "" for number in numbers],
+        steps=[int(_step(language, kind, compiled.node_kind_for_id(number))) for number, kind in enumerate(kinds)],
+        atom_roles=[int(Role.STRING if kind in language.strings else Role.NUMBER) for kind in kinds],
         name_roles=name_roles,
         child_roles=[_child_roles(language, compiled, kind) for kind in kinds],
         takes_role=[
@@ -76,7 +83,9 @@ def _step(language: Language, kind: str, text: str | None) -> Step:
         return Step.SKIP
     if kind in language.strings or kind in language.numbers:
         return Step.ATOM
-    return Step.SPOIL if kind in language.skipped else Step.DESCEND
+    if kind in language.skipped:
+        return Step.SPOIL
+    return Step.DESCEND if kind else Step.MARK
 
 
 def _not_statements(language: Language) -> frozenset[str]:
@@ -92,12 +101,12 @@ def _opens(language: Language, kind: str) -> int:
     )
 
 
-def _child_roles(language: Language, compiled: tree_sitter.Language, kind: str) -> dict[int, Role] | None:
-    roles: dict[int, Role] = {}
+def _child_roles(language: Language, compiled: tree_sitter.Language, kind: str) -> dict[int, int] | None:
+    roles: dict[int, int] = {}
     for place, role in language.roles.items():
         parent, _, field = place.partition(".")
         if kind and parent == kind:
             number = 0 if field == "*" else compiled.field_id_for_name(field)
             if number is not None:
-                roles[number] = role
+                roles[number] = int(role)
     return roles or None

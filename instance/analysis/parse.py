@@ -8,8 +8,17 @@ from __future__ import annotations
 
 import tree_sitter
 
-from instance.analysis.grammar import (OPENS_BODY, OPENS_CLASS, OPENS_IMPORT, OPENS_SCOPE, OPENS_STATEMENT, Grammar, Step, grammar)
-from instance.analysis.languages import Language, Role
+from instance.analysis.grammar import (
+    OPENS_BODY,
+    OPENS_CLASS,
+    OPENS_IMPORT,
+    OPENS_SCOPE,
+    OPENS_STATEMENT,
+    Grammar,
+    Step,
+    grammar,
+)
+from instance.analysis.language import KEYWORDS, Language, Role
 from instance.analysis.tokens import NOWHERE, Tokens
 
 MAX_SOURCE_BYTES = 1 << 20
@@ -19,9 +28,16 @@ MAX_PARSE_STEPS = 100_000
 _CHUNK_BYTES = 1 << 16
 _ERROR_KIND = 65535
 _CLOSERS = frozenset(")]}")
+_FORMATTED = _CLOSERS | frozenset(";,")
 _DOTS = frozenset({".", "?.", "::"})
 _SEPARATORS = frozenset(";,")  # between statements or members: formatters add and drop them
-_DOTTABLE = frozenset({Role.NAME, Role.LABEL, Role.BINDING})
+# Enum members cost a look-up and a slow comparison each; this module compares one per node.
+_MARK, _DESCEND, _ATOM, _SKIP, _SPOIL = (int(step) for step in Step)
+_TEXT, _NAME, _FIELD, _DEFINITION, _BINDING = (
+    int(role) for role in (Role.MARK, Role.NAME, Role.FIELD, Role.DEFINITION, Role.BINDING)
+)
+_STRING = int(Role.STRING)
+_DOTTABLE = frozenset({_NAME, int(Role.LABEL), _BINDING})
 
 
 def parse(source: bytes, language: Language) -> Tokens:
@@ -35,7 +51,7 @@ def parse(source: bytes, language: Language) -> Tokens:
     if tree is None:
         tokens.leave_out("parse_budget")
         return tokens
-    _Walk(source, rules, tokens).run(tree.walk())
+    _Walk(source, rules, tokens, has_errors=tree.root_node.has_error).run(tree.walk())
     broken = len(tokens.whole) - sum(tokens.whole)
     if broken:
         tokens.leave_out("broken_statements", broken)
@@ -63,13 +79,14 @@ def _tree(source: bytes, parser: tree_sitter.Parser) -> tree_sitter.Tree | None:
 class _Walk:
     """The state of one pass: what is open at the cursor, and the arrays being filled."""
 
-    def __init__(self, source: bytes, rules: Grammar, tokens: Tokens) -> None:
+    def __init__(self, source: bytes, rules: Grammar, tokens: Tokens, *, has_errors: bool) -> None:
         self.source = source
         self.rules = rules
         self.tokens = tokens
-        self.parents: list[int] = []  # node kinds from the root to the cursor's parent
-        self.passed: list[int] = []  # the role each of them hands down to names; 0 for none
-        self.opened: list[int] = []  # what each of them opened, as a mask
+        self.has_errors = has_errors
+        self.in_container = False
+        # From the root to the cursor's parent: node kind, the role it hands down to names (0: none), what it opened.
+        self.path: list[tuple[int, int, int]] = []
         self.statements: list[int] = []
         self.bodies: list[int] = [NOWHERE]
         self.scopes: list[int] = [0]
@@ -80,68 +97,82 @@ class _Walk:
 
     def run(self, cursor: tree_sitter.TreeCursor) -> None:
         """Visit every node once, depth first, without recursion."""
-        rules, texts = self.rules, self.tokens.texts
-        steps, opens, named = rules.steps, rules.opens, rules.takes_role
+        steps, texts, path = self.rules.steps, self.tokens.texts, self.path
         while len(texts) < MAX_TOKENS:
             node: tree_sitter.Node = cursor.node  # type: ignore[assignment]  # a cursor always stands on a node
             kind = node.kind_id
-            step = steps[kind] if kind != _ERROR_KIND else Step.SPOIL
-            if step < Step.SKIP:
-                mask = opens[kind] | self._statement(kind)
-                if mask:
-                    self._open(mask)
-                role = self._role(cursor) if named[kind] else 0
-                if step == Step.DESCEND and self._descend(cursor, kind, role, mask):
+            step = steps[kind] if kind != _ERROR_KIND and len(path) < MAX_DEPTH else _SPOIL
+            if step == _MARK:
+                self._mark(node, kind)
+            elif step < _SKIP:
+                if self._enter(cursor, node, kind, step):
                     continue
-                self._token(node, kind, step, role)
-                if mask:
-                    self._close(mask)
-            elif step == Step.SPOIL:
-                self._spoil("syntax_errors" if kind == _ERROR_KIND else "macros")
-            if not self._advance(cursor):
-                return
-        self._abandon()
+            elif step == _SPOIL:
+                self._spoil(self._reason(kind))
+            if not cursor.goto_next_sibling() and not self._ascend(cursor):
+                break
+        else:
+            self._abandon()
+        self._settle_scopes()
 
-    def _descend(self, cursor: tree_sitter.TreeCursor, kind: int, role: int, mask: int) -> bool:
-        if not cursor.goto_first_child():
-            return False
-        if len(self.parents) >= MAX_DEPTH:
-            self._spoil("too_deep")
-            cursor.goto_parent()
-            return False
-        self.parents.append(kind)
-        self.passed.append(role if self.rules.transparent[kind] else 0)
-        self.opened.append(mask)
-        return True
+    def _enter(self, cursor: tree_sitter.TreeCursor, node: tree_sitter.Node, kind: int, step: int) -> bool:
+        """Open what begins at a named node and go down; a leaf becomes a token and False is returned."""
+        rules = self.rules
+        mask = rules.opens[kind]
+        if self.in_container and not rules.plain[kind]:
+            mask |= self._statement()
+        if mask:
+            self._open(mask)
+        role = self._role(cursor) if rules.takes_role[kind] else 0
+        if step == _DESCEND and cursor.goto_first_child():
+            self.path.append((kind, role if rules.transparent[kind] else 0, mask))
+            self.in_container = rules.containers[kind]
+            return True
+        self._leaf(node, kind, step, role)
+        if mask:
+            self._close(mask)
+        return False
 
-    def _advance(self, cursor: tree_sitter.TreeCursor) -> bool:
-        while not cursor.goto_next_sibling():
-            if not cursor.goto_parent():
-                return False
-            self.parents.pop()
-            self.passed.pop()
-            mask = self.opened.pop()
+    def _ascend(self, cursor: tree_sitter.TreeCursor) -> bool:
+        """Leave finished nodes until one has a sibling; False at the end of the tree."""
+        while cursor.goto_parent():
+            mask = self.path.pop()[2]
             if mask:
                 self._close(mask)
-        return True
+            if cursor.goto_next_sibling():
+                self.in_container = self.rules.containers[self.path[-1][0]]
+                return True
+        return False
 
-    def _statement(self, kind: int) -> int:
-        parents = self.parents
-        if not parents or not self.rules.containers[parents[-1]] or self.rules.plain[kind]:
-            return 0
+    def _statement(self) -> int:
+        """Return the mask of a statement, unless the node is the value that follows `case`."""
         texts = self.tokens.texts
-        return 0 if texts and texts[-1] == "case" else OPENS_STATEMENT  # what follows `case` is a value
+        return 0 if texts and texts[-1] == "case" else OPENS_STATEMENT
 
     def _role(self, cursor: tree_sitter.TreeCursor) -> int:
         """Return the role names have here according to the parent; 0 when it has nothing to say."""
-        if not self.parents:
+        if not self.path:
             return 0
-        table = self.rules.child_roles[self.parents[-1]]
+        parent, passed, _ = self.path[-1]
+        table = self.rules.child_roles[parent]
         if table is None:
-            return self.passed[-1]
-        return table.get(cursor.field_id or 0) or table.get(0) or self.passed[-1]
+            return passed
+        return table.get(cursor.field_id or 0) or table.get(0) or passed
 
-    def _token(self, node: tree_sitter.Node, kind: int, step: int, role: int) -> None:
+    def _mark(self, node: tree_sitter.Node, kind: int) -> None:
+        text = self.rules.marks[kind]
+        if self.has_errors and node.is_missing:
+            self._spoil("syntax_errors")
+            return
+        if text in _FORMATTED:
+            if text in _SEPARATORS and self.in_container:
+                return
+            if text in _CLOSERS:
+                self._drop_comma(node)
+        self.tokens.texts.append(text)
+        self.tokens.roles.append(_TEXT)
+
+    def _leaf(self, node: tree_sitter.Node, kind: int, step: int, role: int) -> None:
         start, end = node.start_byte, node.end_byte
         if start == end:
             if node.is_missing:
@@ -151,42 +182,41 @@ class _Walk:
         text = self.decoded.get(raw)
         if text is None:
             text = self.decoded[raw] = raw.decode("utf-8", "replace")
-        rules = self.rules
-        if step == Step.ATOM:
-            self._add(text, rules.atom_roles[kind])
-        elif rules.name_roles[kind]:
-            self._name(text, role or rules.name_roles[kind])
-        elif text in _CLOSERS:
-            self._drop_comma(node)
-            self._add(text, Role.MARK)
-        elif text not in _SEPARATORS or not rules.containers[self.parents[-1]]:
-            self._add(text, Role.MARK)
+        if step == _ATOM:
+            self._add(text, self.rules.atom_roles[kind])
+        elif not role and not self.rules.name_roles[kind] and _is_word_of_grammar(text):
+            self._add(text, _TEXT)
+        else:
+            self._name(text, role or self.rules.name_roles[kind] or _NAME)
 
     def _name(self, text: str, role: int) -> None:
         texts = self.tokens.texts
-        if role == Role.BINDING and self.rules.language.capitals_are_constants and text[0].isupper():
-            role = Role.NAME
+        if role == _BINDING and self.rules.language.capitals_are_constants and text[0].isupper():
+            role = _NAME
         if role in _DOTTABLE and texts and texts[-1] in _DOTS:
-            role = Role.FIELD
-        elif role in (Role.DEFINITION, Role.BINDING):
-            outside = role == Role.DEFINITION and self.opened[-1] & (OPENS_SCOPE | OPENS_CLASS)
+            role = _FIELD
+        elif role in (_DEFINITION, _BINDING):
+            outside = role == _DEFINITION and self.path[-1][2] & (OPENS_SCOPE | OPENS_CLASS)
             level = -2 if outside else -1
             if not self.in_class[level]:
                 self.tokens.bound.setdefault(text, set()).add(self.scopes[level])
         self._add(text, role)
 
     def _add(self, text: str, role: int) -> None:
+        self.tokens.texts.append(text)
+        self.tokens.roles.append(role)
+
+    def _settle_scopes(self) -> None:
+        """Give every token since the last change of scope the scope it stands in."""
         tokens = self.tokens
-        tokens.texts.append(text)
-        tokens.roles.append(role)
-        tokens.scopes.append(self.scopes[-1])
+        tokens.scopes.extend([self.scopes[-1]] * (len(tokens.texts) - len(tokens.scopes)))
 
     def _drop_comma(self, closer: tree_sitter.Node) -> None:
         """Drop a comma that only formatters care about; the one that makes `(x,)` a tuple stays."""
         tokens = self.tokens
         if not tokens.texts or tokens.texts[-1] != ",":
             return
-        if self.rules.tuples[self.parents[-1]]:
+        if self.rules.tuples[self.path[-1][0]]:
             around = closer.parent
             if around is not None and around.named_child_count == 1:
                 return
@@ -196,7 +226,7 @@ class _Walk:
         tokens = self.tokens
         tokens.texts.pop()
         tokens.roles.pop()
-        tokens.scopes.pop()
+        del tokens.scopes[len(tokens.texts) :]
 
     def _open(self, mask: int) -> None:
         tokens, here = self.tokens, len(self.tokens.texts)
@@ -212,6 +242,7 @@ class _Walk:
             tokens.body_starts.append(here)
             tokens.body_ends.append(here)
         if mask & (OPENS_SCOPE | OPENS_CLASS):
+            self._settle_scopes()
             tokens.scope_parents.append(self.scopes[-1])
             self.scopes.append(len(tokens.scope_parents) - 1)
             self.in_class.append(bool(mask & OPENS_CLASS))
@@ -223,6 +254,7 @@ class _Walk:
         if mask & OPENS_IMPORT:
             tokens.imports.append((self.import_start, len(tokens.texts)))
         if mask & (OPENS_SCOPE | OPENS_CLASS):
+            self._settle_scopes()
             self.scopes.pop()
             self.in_class.pop()
         if mask & OPENS_BODY:
@@ -235,9 +267,14 @@ class _Walk:
         start = tokens.starts[statement]
         if len(tokens.texts) > start and tokens.texts[-1] in self.trailing:
             self._drop_last()
-        if self.rules.language.indented and len(tokens.texts) == start + 1 and tokens.roles[-1] == Role.STRING:
+        if self.rules.language.indented and len(tokens.texts) == start + 1 and tokens.roles[-1] == _STRING:
             self._drop_last()  # a docstring says nothing about shape
         tokens.ends[statement] = len(tokens.texts)
+
+    def _reason(self, kind: int) -> str:
+        if kind == _ERROR_KIND:
+            return "syntax_errors"
+        return "too_deep" if len(self.path) >= MAX_DEPTH else "macros"
 
     def _spoil(self, reason: str) -> None:
         self.tokens.leave_out(reason)
@@ -252,3 +289,8 @@ class _Walk:
             self.tokens.ends[statement] = here
         for body in self.bodies[1:]:
             self.tokens.body_ends[body] = here
+
+
+def _is_word_of_grammar(text: str) -> bool:
+    """Tell whether a leaf the language's data says nothing about may be shown: a known keyword, or no word at all."""
+    return text in KEYWORDS or not any(letter.isalnum() for letter in text)

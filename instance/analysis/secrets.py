@@ -25,7 +25,7 @@ _PATTERNS = MappingProxyType(
         "url_password": re.compile(r"\b[a-z][a-z0-9+.-]{1,20}://[^\s/:@\"'<>{}$]*:[^\s/@\"'<>{}$]{3,}@[^\s/\"']"),
     }
 )
-_LONG_LITERAL = re.compile(r"(?<![A-Za-z0-9+/=_-])[A-Za-z0-9+/=_-]{32,}(?![A-Za-z0-9+/=_-])")
+_LONG_LITERAL = re.compile(r"(?<![A-Za-z0-9+])[A-Za-z0-9+]{32,}(?![A-Za-z0-9+])")
 _ENTROPY_BITS_MIN = 4.2  # per character: English identifiers stay below 4, random base64 of this length above 4.3
 _HEX_ENTROPY_BITS_MIN = 3.4
 _HEX = re.compile(r"[0-9a-fA-F]+")

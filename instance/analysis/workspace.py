@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import stat
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from hashlib import blake2b
 from pathlib import Path
@@ -62,7 +62,7 @@ class Skipped:
 
 @dataclass(slots=True)
 class Workspace:
-    """The studied files of a directory in the order of their paths, every path git or the disk knows, what was skipped."""
+    """The studied files of a directory by path, every path git or the disk knows, and what was skipped."""
 
     root: Path
     files: list[SourceFile]
@@ -90,7 +90,7 @@ def walk(root: Path) -> Workspace:
         raise NotFoundError(f"{root} is not a directory; name the folder of a codebase")
     skipped = Skipped()
     listed = tracked_and_untracked(root)
-    paths = sorted(_scan(root, skipped) if listed is None else listed)
+    paths = sorted(_named_in_unicode(_scan(root, skipped) if listed is None else listed, skipped))
     if len(paths) > MAX_FILES:
         for path in paths[MAX_FILES:]:
             skipped.add("too_many_files", path)
@@ -127,7 +127,7 @@ def changes(workspace: Workspace, known: Mapping[str, FileStamp]) -> Changes:
 def read_source(root: Path, path: str) -> bytes:
     """Return a source file's bytes, at most one byte more than is ever parsed; raises `OSError`."""
     descriptor = os.open(root / path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC)
-    with open(descriptor, "rb") as file:
+    with open(descriptor, "rb") as file:  # noqa: PTH123 - a path cannot refuse symlinks, a descriptor has
         return file.read(MAX_FILE_BYTES + 1)
 
 
@@ -171,6 +171,17 @@ def _refuses_status(status: os.stat_result) -> str | None:
     if not stat.S_ISREG(status.st_mode):
         return "not_a_file"
     return "too_large" if status.st_size > MAX_FILE_BYTES else None
+
+
+def _named_in_unicode(paths: Iterable[str], skipped: Skipped) -> Iterator[str]:
+    """Yield the paths that can be written down: a file name is any bytes, a database takes UTF-8."""
+    for path in paths:
+        try:
+            path.encode()
+        except UnicodeEncodeError:
+            skipped.add("unreadable", ascii(path))
+        else:
+            yield path
 
 
 def _scan(root: Path, skipped: Skipped) -> Iterator[str]:

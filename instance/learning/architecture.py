@@ -50,28 +50,45 @@ RULES = (
         "several packages with their own manifests in one repository",
         2,
     ),
-    _rule("workspace.javascript", r"^(?:pnpm-workspace\.yaml|lerna\.json|nx\.json|turbo\.json|rush\.json)$", "a JavaScript workspace tool"),
+    _rule(
+        "workspace.javascript",
+        r"^(?:pnpm-workspace\.yaml|lerna\.json|nx\.json|turbo\.json|rush\.json)$",
+        "a JavaScript workspace tool",
+    ),
     _rule("workspace.go", r"^go\.work$", "a Go workspace"),
     _rule("workspace.bazel", r"^(?:WORKSPACE(?:\.bazel)?|MODULE\.bazel)$", "built with Bazel"),
     _rule("tests.separate-tree", r"(?:^|/)(?:tests?|spec|__tests__)/.*" + _CODE, "tests in a tree of their own", 2),
     _rule(
         "tests.beside-code",
-        r"^(?!(?:.*/)?(?:tests?|spec|__tests__)/).*(?:_test\.(?:go|py|exs)|\.(?:test|spec)\.[jt]sx?|/test_[^/]+\.py|Test\.java)$",
+        r"^(?!(?:.*/)?(?:tests?|spec|__tests__)/).*"
+        r"(?:_test\.(?:go|py|exs)|\.(?:test|spec)\.[jt]sx?|/test_[^/]+\.py|Test\.java)$",
         "tests beside the code they test",
         2,
     ),
-    _rule("tests.levels", r"(?:^|/)tests?/(unit|integration|e2e|contract|functional|acceptance)/", "tests sorted by level", 2),
+    _rule(
+        "tests.levels",
+        r"(?:^|/)tests?/(unit|integration|e2e|contract|functional|acceptance)/",
+        "tests sorted by level", 2,
+    ),
     _rule("tests.fixtures", r"(?:^|/)(?:conftest\.py$|fixtures?/|testdata/)", "shared fixtures for tests"),
     _rule("tests.snapshots", r"(?:^|/)__snapshots__/", "snapshot tests"),
     _rule("tests.benchmarks", r"(?:^|/)bench(?:mark)?s?/.+" + _CODE, "benchmarks are kept with the code"),
-    _rule("database.migrations", r"(?:^|/)(?:migrations|migrate|alembic/versions|db/migrate)/.+\.(?:sql|py|exs|rb|ts|js|go)$", "the schema evolves by migrations", 2),
+    _rule(
+        "database.migrations",
+        r"(?:^|/)(?:migrations|migrate|alembic/versions|db/migrate)/.+\.(?:sql|py|exs|rb|ts|js|go)$",
+        "the schema evolves by migrations", 2,
+    ),
     _rule("ci.github-actions", r"^\.github/workflows/[^/]+\.ya?ml$", "continuous integration by GitHub Actions"),
     _rule("ci.gitlab", r"^\.gitlab-ci\.yml$", "continuous integration by GitLab"),
     _rule("ci.jenkins", r"^Jenkinsfile$", "continuous integration by Jenkins"),
     _rule("ci.circleci", r"^\.circleci/config\.yml$", "continuous integration by CircleCI"),
     _rule("ci.azure", r"^azure-pipelines\.ya?ml$", "continuous integration by Azure Pipelines"),
     _rule("container.image", r"(?:^|/)(?:Dockerfile|Containerfile)(?:\.[^/]+)?$", "ships as a container image"),
-    _rule("container.compose", r"(?:^|/)(?:docker-)?compose(?:\.[^/]+)?\.ya?ml$", "services composed for one machine"),
+    _rule(
+        "container.compose",
+        r"(?:^|/)(?:docker-)?compose(?:\.[^/]+)?\.ya?ml$",
+        "services composed for one machine",
+    ),
     _rule("deploy.kubernetes", r"(?:^|/)(?:k8s|kubernetes|kustomize|manifests)/.+\.ya?ml$", "deployed to Kubernetes"),
     _rule("deploy.helm", r"(?:^|/)Chart\.yaml$", "deployed by a Helm chart"),
     _rule("deploy.terraform", r"\.tf$", "infrastructure described in Terraform"),
@@ -94,7 +111,12 @@ RULES = (
     _rule("packaging.maven", r"(?:^|/)pom\.xml$", "built by Maven"),
     _rule("packaging.gradle", r"(?:^|/)build\.gradle(?:\.kts)?$", "built by Gradle"),
     _rule("packaging.mix", r"(?:^|/)mix\.exs$", "built by Mix"),
-    _rule("lockfile", r"(?:^|/)(?:poetry\.lock|uv\.lock|pdm\.lock|package-lock\.json|yarn\.lock|pnpm-lock\.yaml|Cargo\.lock|go\.sum|mix\.lock)$", "dependencies are locked"),
+    _rule(
+        "lockfile",
+        r"(?:^|/)(?:poetry\.lock|uv\.lock|pdm\.lock|package-lock\.json|yarn\.lock|pnpm-lock\.yaml|"
+        r"Cargo\.lock|go\.sum|mix\.lock)$",
+        "dependencies are locked",
+    ),
 )  # fmt: skip
 
 _ROLE_WORDS = {
@@ -103,7 +125,8 @@ _ROLE_WORDS = {
     "api": "api apis", "routes": "route routes router routers", "views": "view views", "schemas": "schema schemas",
     "middleware": "middleware middlewares", "domain": "domain", "entities": "entity entities",
     "adapters": "adapter adapters", "ports": "port ports", "usecases": "usecase usecases use_cases",
-    "components": "component components", "hooks": "hook hooks", "pages": "page pages", "jobs": "job jobs worker workers",
+    "components": "component components", "hooks": "hook hooks", "pages": "page pages",
+    "jobs": "job jobs worker workers",
     "events": "event events", "commands": "command commands", "queries": "query queries", "config": "config settings",
     "clients": "client clients", "plugins": "plugin plugins", "cli": "cli",
 }  # fmt: skip
@@ -142,8 +165,8 @@ def _roles(paths: list[str]) -> Iterable[ArchitecturePattern]:
     for role, count in files.items():
         if count >= 2:  # noqa: PLR2004 - one file is an accident
             yield _pattern(f"role.{role}", count, f"a directory for {role}")
-    for name, roles, least, description in _STYLES:
-        present = roles & files.keys()
+    for name, style, least, description in _STYLES:
+        present = style & files.keys()
         if len(present) >= least:
             yield _pattern(name, sum(files[role] for role in present), description)
 

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
 import msgspec
 
-from instance.analysis.languages import Language, Role
+from instance.analysis.language import Language, Role
 from instance.analysis.parse import parse
-from instance.analysis.tokens import NOWHERE, Tokens
+from instance.analysis.tokens import Tokens
 from instance.learning.fingerprint import fingerprint
 from instance.learning.information import TELLING_BITS_MIN, bits
 from instance.learning.layout import Layout
@@ -19,11 +18,12 @@ from instance.learning.vocabulary import Vocabulary
 
 TOKENS_MAX = 48
 TOKENS_MIN = 3
+_NAME = int(Role.NAME)
 STATEMENT, HEADER, BODY, PAIR = "statement", "header", "body", "pair"
 
 
 class Idiom(msgspec.Struct, frozen=True, gc=False):
-    """One template: its public names with their origins ("language" or a package root), its size, its distinct holes."""
+    """One template with its public names and their origins ("language" or a package root); holes are distinct ones."""
 
     fingerprint: bytes
     language: str
@@ -63,9 +63,9 @@ def mine(tokens: Tokens, context: FileContext) -> FilePatterns:
 
 
 class _Rendered(NamedTuple):
-    """A template: what it was made of (tokens, or marks as text), its parts, and the numbers its holes were given."""
+    """A template: what it was made of (tokens and marks), its parts, and the holes by what links them."""
 
-    items: Sequence[int | str]
+    items: list[int]
     parts: list[str]
     holes: dict[str, str]
 
@@ -77,6 +77,7 @@ class _Miner:
         self.tokens = tokens
         self.pieces = shown
         self.layout = Layout(tokens)
+        self.language = self.layout.language.fingerprint_name
         self.occurrences: dict[bytes, int] = {}
         self.idioms: dict[bytes, Idiom] = {}
         self.known: dict[tuple[str, str], bytes | None] = {}
@@ -94,35 +95,33 @@ class _Miner:
                 self.previous.pop(tokens.homes[statement], None)
 
     def _statement(self, statement: int) -> None:
-        folds = self.layout.folds.get(statement)
-        header = self._render(self.layout.folded(statement))
-        self._record(HEADER if folds else STATEMENT, header)
+        layout, home = self.layout, self.tokens.homes[statement]
+        folds = layout.folds.get(statement)
+        before = self.previous.pop(home, None)
+        items = layout.folded(statement)
+        if len(items) <= TOKENS_MAX:
+            header = self.previous[home] = self._render(items)
+            self._record(HEADER if folds else STATEMENT, header)
+            if before is not None and home and self._belong_together(before, header):
+                self._record(PAIR, self._render([*before.items, BREAK, *header.items]))
         if folds and self.tokens.ends[statement] - self.tokens.starts[statement] <= TOKENS_MAX:
-            self._record(BODY, self._render(self.layout.unfolded(statement)))
-        home = self.tokens.homes[statement]
-        before = self.previous.get(home)
-        self.previous[home] = header
-        if before is not None and self.tokens.owners[home] != NOWHERE and self._belong_together(before, header):
-            self._record(PAIR, self._render([*before.items, BREAK, *header.items]))
+            self._record(BODY, self._render(layout.unfolded(statement)))
 
     def _belong_together(self, first: _Rendered, second: _Rendered) -> bool:
         """Tell whether the second statement uses a variable of the first, and is not the same shape again."""
         if len(first.parts) + len(second.parts) >= TOKENS_MAX or first.parts == second.parts:
             return False
         roles, links = self.tokens.roles, self.pieces.links
-        return any(
-            not isinstance(item, str) and roles[item] == Role.NAME and links[item] in first.holes
-            for item in second.items
-        )
+        return any(item >= 0 and roles[item] == _NAME and links[item] in first.holes for item in second.items)
 
-    def _render(self, items: Sequence[int | str]) -> _Rendered:
+    def _render(self, items: list[int]) -> _Rendered:
         shown, links = self.pieces.shown, self.pieces.links
         parts: list[str] = []
         holes: dict[str, str] = {}
         for item in items:
-            text = item if isinstance(item, str) else shown[item]
+            text = shown[item]
             if text is None:
-                link = links[item]  # type: ignore[index]  # marks always have a text
+                link = links[item]
                 text = holes.get(link)
                 if text is None:
                     text = holes[link] = hole(link, len(holes) + 1)
@@ -132,24 +131,21 @@ class _Miner:
     def _record(self, view: str, rendered: _Rendered) -> None:
         if not TOKENS_MIN <= len(rendered.parts) <= TOKENS_MAX:
             return
-        template = " ".join(rendered.parts)
-        key = (view, template)
+        key = (view, " ".join(rendered.parts))
         if key not in self.known:
-            self.known[key] = self._introduce(view, template, rendered)
+            self.known[key] = self._introduce(*key, rendered)
         identity = self.known[key]
         if identity is not None:
             self.occurrences[identity] = self.occurrences.get(identity, 0) + 1
 
     def _introduce(self, view: str, template: str, rendered: _Rendered) -> bytes | None:
-        """Make the idiom of a template seen for the first time in this file; None when it tells too little."""
-        found = [self.pieces.names[item] for item in rendered.items if not isinstance(item, str)]
+        """Add a template seen for the first time in this file; None when it tells too little."""
+        found = map(self.pieces.names.__getitem__, rendered.items)
         names = tuple(dict.fromkeys((shown.name, shown.origin) for shown in found if shown is not None))
         if bits(template, names) < TELLING_BITS_MIN:
             return None
-        language = self.layout.language.fingerprint_name
-        identity = fingerprint(language, view, template)
+        identity = fingerprint(self.language, view, template)
         self.idioms[identity] = Idiom(
-            identity, language, view, template, names, len(rendered.parts), len(rendered.holes)
+            identity, self.language, view, template, names, len(rendered.parts), len(rendered.holes)
         )
         return identity
-

@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from itertools import pairwise
 from types import MappingProxyType
 from typing import NamedTuple
 
-from instance.analysis.languages import Role
+from instance.analysis.language import Role
 from instance.analysis.tokens import Tokens
 
 _VERSION_SUFFIX = re.compile(r"^v\d+$|\.v\d+$")
@@ -33,6 +34,17 @@ def read_imports(tokens: Tokens) -> list[Import]:
     if tokens.language == "elixir":
         found.extend(_elixir(tokens))
     return found
+
+
+def declared_modules(tokens: Tokens) -> frozenset[str]:
+    """Return the module prefixes a file declares itself part of: they are the repository's own."""
+    texts = tokens.texts
+    if tokens.language == "java":
+        declared = ("".join(texts[start + 1 : start + 4]) for start, _ in tokens.imports if texts[start] == "package")
+        return frozenset(name.rstrip(";.") for name in declared)
+    if tokens.language == "elixir":
+        return frozenset(name.partition(".")[0] for word, name in pairwise(texts) if word == "defmodule")
+    return frozenset()
 
 
 def unquoted(literal: str) -> str:
@@ -169,7 +181,8 @@ def _rust_tree(texts: Sequence[str], prefix: str) -> Iterator[Import]:
 
 
 def _branches(texts: Sequence[str]) -> Iterator[list[str]]:
-    depth, part = 0, []
+    depth = 0
+    part: list[str] = []
     for text in texts:
         depth += (text == "{") - (text == "}")
         if text == "," and depth == 0:

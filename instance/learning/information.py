@@ -8,6 +8,7 @@ anything fits.
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import lru_cache
 
 NAME_BITS = 6.0
 FOREIGN_NAME_BITS = 7.0
@@ -33,16 +34,17 @@ _LITERALS = frozenset({'"S"', 'f"S"', 'b"S"', "'S'", "#", "/S/", "0", "1", "2"})
 
 def bits(template: str, names: Iterable[tuple[str, str]]) -> float:
     """Return the price of a template; `names` are its public ones with their origins."""
-    prices = {name: _name_price(name, origin) for name, origin in names}
-    return sum(prices[part] if part in prices else _price(part) for part in template.split(" "))
+    parts = template.split(" ")
+    return sum(map(_price, parts)) + sum(parts.count(name) * _surcharge(name, origin) for name, origin in names)
 
 
-def _name_price(name: str, origin: str) -> float:
-    if name in _COMMONPLACE:
-        return COMMONPLACE_BITS
-    return NAME_BITS if origin == "language" else FOREIGN_NAME_BITS
+def _surcharge(name: str, origin: str) -> float:
+    """Return what a public name costs more than the keyword it looks like."""
+    price = NAME_BITS if origin == "language" else FOREIGN_NAME_BITS
+    return 0.0 if name in _COMMONPLACE else price - _price(name)
 
 
+@lru_cache(maxsize=1 << 16)
 def _price(part: str) -> float:
     if part[0] == "$" and len(part) > 1:
         return 0.0

@@ -7,23 +7,21 @@ from functools import cached_property
 
 from instance.analysis.languages import LANGUAGES
 from instance.analysis.tokens import NOWHERE, Tokens
-from instance.learning.templates import BREAK, FOLD
-
-Item = int | str  # a token's index, or a mark
+from instance.learning.templates import BREAK, CLOSE, FOLD, OPEN
 
 
 class Layout:
-    """The statements of one file as sequences of items."""
+    """The statements of one file as sequences of items: indexes of tokens, and the negative numbers of marks."""
 
     def __init__(self, tokens: Tokens) -> None:
         self.tokens = tokens
         self.language = LANGUAGES[tokens.language]
         self.folds = self._outermost_bodies()
 
-    def folded(self, statement: int) -> list[Item]:
+    def folded(self, statement: int) -> list[int]:
         """Return the statement with every body as `{…}`."""
         at, end = self.tokens.starts[statement], self.tokens.ends[statement]
-        items: list[Item] = []
+        items: list[int] = []
         for body in self.folds.get(statement, ()):
             items.extend(range(at, self.tokens.body_starts[body]))
             items.append(FOLD)
@@ -31,20 +29,37 @@ class Layout:
         items.extend(range(at, end))
         return items
 
-    def unfolded(self, statement: int) -> list[Item]:
+    def unfolded(self, statement: int) -> list[int]:
         """Return the statement in full, with breaks between the statements of a body."""
         start, end = self.tokens.starts[statement], self.tokens.ends[statement]
-        opening, closing = self._braces
-        breaks = self._breaks
-        items: list[Item] = []
+        return self._braced(start, end) if self.language.indented else self._broken(statement, start, end)
+
+    def _broken(self, statement: int, start: int, end: int) -> list[int]:
+        starts = self.tokens.starts
+        items: list[int] = []
+        at = start
+        for inner in range(statement + 1, len(starts)):  # in order of their starts, so the inner ones come next
+            if starts[inner] >= end:
+                break
+            if inner in self._followers:
+                items.extend(range(at, starts[inner]))
+                items.append(BREAK)
+                at = starts[inner]
+        items.extend(range(at, end))
+        return items
+
+    def _braced(self, start: int, end: int) -> list[int]:
+        opening, closing, breaks = self._braces
+        items: list[int] = []
         for at in range(start, end):
-            items.extend("}" for body_start in closing.get(at, ()) if body_start > start)
+            if at in closing:
+                items.extend(CLOSE for body_start in closing[at] if body_start > start)
             if at in breaks and at != start:
                 items.append(BREAK)
             if at in opening and at != start:
-                items.append("{")
+                items.append(OPEN)
             items.append(at)
-        items.extend("}" for body_start in closing.get(end, ()) if body_start > start)
+        items.extend(CLOSE for body_start in closing.get(end, ()) if body_start > start)
         return items
 
     def _outermost_bodies(self) -> dict[int, list[int]]:
@@ -68,21 +83,19 @@ class Layout:
         return members
 
     @cached_property
-    def _breaks(self) -> frozenset[int]:
-        starts = self.tokens.starts
-        return frozenset(starts[statement] for group in self._members.values() for statement in group[1:])
+    def _followers(self) -> frozenset[int]:
+        """The statements that follow another one in their body."""
+        return frozenset(statement for group in self._members.values() for statement in group[1:])
 
     @cached_property
-    def _braces(self) -> tuple[set[int], dict[int, list[int]]]:
-        """Where indentation needs braces: around bodies of more than one simple statement."""
+    def _braces(self) -> tuple[set[int], dict[int, list[int]], set[int]]:
+        """Where indentation needs braces, around bodies of more than one simple statement, and where breaks."""
+        tokens = self.tokens
         opening: set[int] = set()
         closing: dict[int, list[int]] = {}
-        if not self.language.indented:
-            return opening, closing
-        tokens = self.tokens
         for body in range(len(tokens.owners) - 1, 0, -1):
             group = self._members.get(body, ())
             if len(group) > 1 or any(statement in self.folds for statement in group):
                 opening.add(tokens.body_starts[body])
                 closing.setdefault(tokens.body_ends[body], []).append(tokens.body_starts[body])
-        return opening, closing
+        return opening, closing, {tokens.starts[statement] for statement in self._followers}

@@ -71,9 +71,7 @@ def _java_root(parts: list[str], vocabulary: Vocabulary) -> str:
     return ".".join(parts[:3])
 
 
-def own_modules(
-    language: str, root_name: str, paths: Iterable[str], manifests: Mapping[str, str]
-) -> frozenset[str]:
+def own_modules(language: str, root_name: str, paths: Iterable[str], manifests: Mapping[str, str]) -> frozenset[str]:
     """Return the module prefixes that are the repository's own, for files of one language.
 
     `root_name` is the directory's name, `paths` its files (posix, relative), `manifests` the text of the files named

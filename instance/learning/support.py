@@ -56,9 +56,7 @@ def difference(old: bytes | None, new: bytes | None) -> dict[bytes, Delta]:
     after = unpack(new) if new is not None else {}
     deltas: dict[bytes, Delta] = {}
     for identity in before.keys() | after.keys():
-        delta = Delta(
-            (identity in after) - (identity in before), after.get(identity, 0) - before.get(identity, 0)
-        )
+        delta = Delta((identity in after) - (identity in before), after.get(identity, 0) - before.get(identity, 0))
         if delta != (0, 0):
             deltas[identity] = delta
     return deltas

@@ -11,18 +11,22 @@ import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
-from instance.analysis.languages import LANGUAGES, Role
+from instance.analysis.language import Role
+from instance.analysis.languages import LANGUAGES
 from instance.analysis.tokens import Tokens
-from instance.learning.imports import Import, read_imports
+from instance.learning.imports import Import, declared_modules, read_imports
 from instance.learning.literals import shown_number, shown_string
 from instance.learning.origins import OWN, origin_of
 from instance.learning.vocabulary import LANGUAGE, Vocabulary
 
-BREAK = "⏎"
-FOLD = "{…}"
+# Marks no token stands for. Their numbers are indexes from the end of `Pieces.shown`, where their texts lie.
+OPEN, CLOSE, BREAK, FOLD = -4, -3, -2, -1
+_MARKS = ("{", "}", "⏎", "{…}")
 _DOTS = frozenset({".", "?.", "::"})
 _IMPORT_ALL = "*"
-_SPACED_WORDS = re.compile(r"\b(if|for|while|switch|catch|except|as|in|return|await|and|or|not|with|assert|yield|import)\(")
+_SPACED_WORDS = re.compile(
+    r"\b(if|for|while|switch|catch|except|as|in|return|await|and|or|not|with|assert|yield|import)\("
+)
 
 
 class Shown(NamedTuple):
@@ -33,7 +37,10 @@ class Shown(NamedTuple):
 
 
 class Pieces(NamedTuple):
-    """Per token: the text a template shows (None: a hole), what links holes, and the public name, if it is one."""
+    """What a template may show of each token, and at the end of the four marks.
+
+    `shown` is the text, None for a hole; `links` is the same for holes that are one; `names` are the public names.
+    """
 
     shown: list[str | None]
     links: list[str]
@@ -57,7 +64,7 @@ def readable(template: str) -> str:
     text = re.sub(r"(?<=[\w$\"'\])}]) (?=[(\[,;:.?!](?!=))| ?(\.|::|\?\.) ?", lambda m: m[1] or "", template)
     text = re.sub(r"(?<=[(\[]) | (?=[)\]])", "", text)
     text = _SPACED_WORDS.sub(r"\1 (", text)
-    return text.replace(f" {BREAK} ", "\n")
+    return text.replace(" ⏎ ", "\n")
 
 
 class _Normaliser:
@@ -67,8 +74,8 @@ class _Normaliser:
         self.tokens = tokens
         self.vocabulary = vocabulary
         self.language = LANGUAGES[tokens.language]
-        self.own = own
-        self.imported, self.imports_all = _imported(read_imports(tokens), vocabulary, own)
+        self.own = own | declared_modules(tokens)
+        self.imported, self.imports_all = _imported(read_imports(tokens), vocabulary, self.own)
         self.shown: list[str | None] = list(tokens.texts)
         self.links = list(tokens.texts)
         self.names: list[Shown | None] = [None] * len(tokens.texts)
@@ -89,7 +96,7 @@ class _Normaliser:
         for at, role in enumerate(self.tokens.roles):
             if role:
                 shown[at] = decide[role](at, texts[at])
-        return Pieces(shown, self.links, self.names)
+        return Pieces([*shown, *_MARKS], self.links, [*self.names, *(None for _ in _MARKS)])
 
     def _keep(self, at: int, name: str, origin: str) -> str:
         self.names[at] = Shown(name, origin)
@@ -102,9 +109,7 @@ class _Normaliser:
         imported = self.imported.get(text)
         if imported is not None and not self.tokens.is_bound_inside(text, scope):
             return self._keep(at, *imported) if imported.origin != OWN else None
-        if text in self.vocabulary.bare and (
-            self.language.calls_are_separate or not self.tokens.is_bound(text, scope)
-        ):
+        if text in self.vocabulary.bare and (self.language.calls_are_separate or not self.tokens.is_bound(text, scope)):
             return self._keep(at, text, LANGUAGE)
         if self.imports_all and len(text) > 1 and text[0].isupper() and text in self.vocabulary.members:
             return self._keep(at, text, LANGUAGE)
@@ -123,7 +128,7 @@ class _Normaliser:
         return self._keep(at, text, text) if text in self.vocabulary.packages else None
 
     def _binding(self, _at: int, text: str) -> str | None:
-        return text if text in self.language.receivers or text == "_" and self.language.name != "python" else None
+        return text if text in self.language.receivers or (text == "_" and self.language.name != "python") else None
 
     def _definition(self, at: int, text: str) -> str | None:
         return self._keep(at, text, LANGUAGE) if text in self.vocabulary.protocol else None
@@ -158,9 +163,7 @@ class _Normaliser:
         return self._keep(at, full, origin) if origin in self.vocabulary.packages else None
 
 
-def _imported(
-    imports: Iterable[Import], vocabulary: Vocabulary, own: frozenset[str]
-) -> tuple[dict[str, Shown], bool]:
+def _imported(imports: Iterable[Import], vocabulary: Vocabulary, own: frozenset[str]) -> tuple[dict[str, Shown], bool]:
     """Return what each imported name shows, and whether everything of a standard module was imported."""
     found: dict[str, Shown] = {}
     imports_all = False

@@ -13,9 +13,12 @@ _ENROL = text("""
     INSERT INTO identity AS i (tenant, instance_id, holder) VALUES (:tenant, :instance_id, :holder)
     ON CONFLICT (singleton) DO UPDATE
        SET tenant = excluded.tenant, instance_id = excluded.instance_id,
-           holder = excluded.holder, previous_holder = i.holder
+           holder = excluded.holder, admitted = false,
+           previous_holder = CASE WHEN i.admitted THEN i.holder ELSE i.previous_holder END
     RETURNING tenant, instance_id, holder, previous_holder
 """)
+
+_ADMITTED = text("UPDATE identity SET admitted = true WHERE holder = :holder")
 
 
 @dataclass(frozen=True)
@@ -35,6 +38,11 @@ async def get(connection: AsyncConnection) -> Identity | None:
 
 
 async def enrol(connection: AsyncConnection, tenant: str, instance_id: str) -> Identity:
-    """Write the identity with a new holder, keeping the one before."""
+    """Write the identity with a new holder, keeping the one centralcloud knows: it may not have heard of the last."""
     values = {"tenant": tenant, "instance_id": instance_id, "holder": secrets.token_hex(16)}
     return Identity(*(await connection.execute(_ENROL, values)).one())
+
+
+async def mark_admitted(connection: AsyncConnection, holder: str) -> None:
+    """Note that centralcloud knows this holder."""
+    await connection.execute(_ADMITTED, {"holder": holder})

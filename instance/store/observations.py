@@ -55,6 +55,7 @@ class Said(Struct, frozen=True, kw_only=True):
     forgotten: bool = False
 
 
+_LOCK = text("LOCK TABLE observations IN SHARE ROW EXCLUSIVE MODE")
 _KNOWN = """
     SELECT encode(p.fingerprint, 'hex'), p.kind, p.language, p.view, p.template, p.names, p.tokens,
            p.files, p.occurrences, coalesce(o.version, 0), coalesce(o.files, 0), coalesce(o.occurrences, 0),
@@ -81,6 +82,11 @@ _SAY = text("""
        SET version = excluded.version, files = excluded.files, occurrences = excluded.occurrences,
            shared_template = excluded.shared_template, forgotten = excluded.forgotten, changed_at = now()
 """)
+
+
+async def lock(connection: AsyncConnection) -> None:
+    """Let nobody else say anything until this transaction ends: two must not say the same version of a pattern."""
+    await connection.execute(_LOCK)
 
 
 async def worth_saying(connection: AsyncConnection, repository: Repository, files_min: int) -> list[Known]:

@@ -73,7 +73,7 @@ _DUE = text("""
       FROM outbox o JOIN uplink u ON u.epoch = o.epoch
      WHERE o.confirmed_at IS NULL
        AND (o.sent_at IS NULL OR o.sent_at < clock_timestamp() - make_interval(
-                secs => least(:resend_max, :resend * power(2, greatest(o.attempt - 1, 0)))))
+                secs => least(:resend_max, :resend * power(2, least(greatest(o.attempt - 1, 0), 30)))))
      ORDER BY o.seq LIMIT :limit
 """)
 _MARK_SENT = text("""
@@ -96,7 +96,7 @@ _TAKE_BACK = text("""
     WITH u AS (
         UPDATE uplink SET confirmed = :wm WHERE epoch = :epoch
     )
-    UPDATE outbox SET confirmed_at = NULL, sent_at = NULL, attempt = 0 WHERE epoch = :epoch AND seq > :wm
+    UPDATE outbox SET confirmed_at = NULL, sent_at = NULL WHERE epoch = :epoch AND seq > :wm
 """)
 _OLDEST = text("SELECT min(seq) FROM outbox WHERE epoch = :epoch")
 _NEW_EPOCH = text("""

@@ -101,6 +101,7 @@ _SET_COUNTS = text("""
            AS d(fingerprint text, files integer, occurrences integer) ON q.fingerprint = decode(d.fingerprint, 'hex')
      WHERE q.repository_id = :id AND q.kind = :kind
        AND (p.repository_id, p.fingerprint) = (q.repository_id, q.fingerprint)
+       AND (q.files, q.occurrences) IS DISTINCT FROM (coalesce(d.files, 0), coalesce(d.occurrences, 0))
 """)
 _DROP_EMPTY = text("DELETE FROM patterns WHERE repository_id = :id AND files = 0")
 _COUNT_FILES = text("SELECT count(*) FROM files WHERE repository_id = :id")
@@ -183,11 +184,12 @@ async def change_counts(
 
 async def replace_counts(
     connection: AsyncConnection, repository: Repository, kind: str, counts: Sequence[PatternDelta]
-) -> None:
-    """Set the counts of all patterns of a kind; those not named are gone."""
-    rows = encode(counts).decode()
-    await connection.execute(_SET_COUNTS, {"id": repository.id, "kind": kind, "rows": rows})
+) -> bool:
+    """Set the counts of all patterns of a kind; those not named are gone. Returns whether any changed."""
+    values = {"id": repository.id, "kind": kind, "rows": encode(counts).decode()}
+    changed = (await connection.execute(_SET_COUNTS, values)).rowcount > 0
     await connection.execute(_DROP_EMPTY, {"id": repository.id})
+    return changed
 
 
 async def totals(connection: AsyncConnection) -> tuple[dict[str, int], int]:

@@ -8,11 +8,12 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from heapq import nlargest
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from instance.learning.idioms import Idiom
-from instance.learning.support import Candidate, select
+from instance.learning.support import score
 from instance.store import insights, observations, outbox, workspace
 from instance.store.observations import ARCHITECTURE, CODE, Known, Said
 from instance.store.outbox import event_identity
@@ -79,6 +80,7 @@ async def announce(
     connection: AsyncConnection, repository: Repository, gate: Gate, limits: Limits, *, sharing: bool
 ) -> int:
     """Say what changed; returns the number of events. While not sharing, only the observations are written."""
+    await observations.lock(connection)
     composed = await compose(connection, repository, gate, limits)
     await observations.say(connection, repository, composed.rows)
     events = [(_topic(event), encode(event)) for event in composed.learned]
@@ -93,6 +95,7 @@ async def announce(
 
 async def announce_again(connection: AsyncConnection, repository: Repository, gate: Gate) -> int:
     """Say everything that stands once more, each in its next version; returns the number of events."""
+    await observations.lock(connection)
     known = await observations.said_and_known(connection, repository)
     rows = [_said(pattern, share=pattern.kind == CODE and gate.lets_template_out(pattern)) for pattern in known]
     await observations.say(connection, repository, rows)
@@ -108,31 +111,26 @@ def topic_of_kind(kind: str) -> Topic:
 
 
 def _chosen(known: Iterable[Known], files_total: int, limits: Limits) -> list[Known]:
-    """Choose the most informative patterns of each language, and whatever has been said already."""
+    """Choose the most informative patterns of each language, and whatever has been said already.
+
+    Nothing is left out for being part of another pattern: two instances would leave out different ones, and what
+    they have in common would never meet.
+    """
     by_language: dict[str, list[Known]] = {}
     for pattern in known:
         if pattern.kind == CODE:
             by_language.setdefault(pattern.language, []).append(pattern)
     chosen: dict[str, Known] = {}
     for patterns in by_language.values():
-        said = {pattern.fingerprint: pattern for pattern in patterns if pattern.version and not pattern.forgotten}
-        by_fingerprint = {pattern.fingerprint: pattern for pattern in patterns}
-        best = select(map(_candidate, patterns), files_total, limit=limits.patterns_max, min_files=limits.files_min)
-        chosen |= said | {(key := candidate.idiom.fingerprint.hex()): by_fingerprint[key] for candidate in best}
+        said = [pattern for pattern in patterns if pattern.version and not pattern.forgotten]
+        best = nlargest(limits.patterns_max, patterns, key=lambda pattern: _rank(pattern, files_total))
+        chosen |= {pattern.fingerprint: pattern for pattern in (*said, *best)}
     return [chosen[fingerprint] for fingerprint in sorted(chosen)]
 
 
-def _candidate(pattern: Known) -> Candidate:
-    idiom = Idiom(
-        bytes.fromhex(pattern.fingerprint),
-        pattern.language,
-        pattern.view,
-        pattern.template,
-        pattern.names,
-        pattern.tokens,
-        0,
-    )
-    return Candidate(idiom, pattern.files, pattern.occurrences)
+def _rank(pattern: Known, files_total: int) -> tuple[float, str]:
+    idiom = Idiom(b"", pattern.language, pattern.view, pattern.template, pattern.names, pattern.tokens, 0)
+    return score(idiom, pattern.files, files_total), pattern.fingerprint
 
 
 def _said(pattern: Known, *, share: bool) -> Said:

@@ -14,7 +14,7 @@ import structlog
 from nats.aio.msg import Msg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from instance.store import outbox
+from instance.store import identity, outbox
 from instance.store.identity import Identity
 from instance.store.outbox import Uplink
 from instance.sync.gate import Policy
@@ -56,7 +56,8 @@ def judge(receipt: Receipt, uplink: Uplink, own_hash: str | None, oldest: int | 
     if receipt.epoch != uplink.epoch:
         return Verdict.STALE
     contradicted = receipt.wm_hash is not None and own_hash is not None and receipt.wm_hash != own_hash
-    if receipt.rotate_after is not None or receipt.wm > uplink.head or contradicted:
+    arrived = max((last + 1 for _, last in receipt.gaps), default=receipt.wm)  # something did come after each gap
+    if receipt.rotate_after is not None or arrived > uplink.head or contradicted:
         return Verdict.FOREIGN
     if receipt.wm >= uplink.confirmed:
         return Verdict.CONFIRMED
@@ -75,7 +76,7 @@ class Receipts(Service):
         self,
         engine: AsyncEngine,
         bus: Bus,
-        identity: Identity,
+        me: Identity,
         metrics: Metrics,
         *,
         policy: Policy,
@@ -86,15 +87,16 @@ class Receipts(Service):
         super().__init__()
         self._engine = engine
         self._bus = bus
-        self._identity = identity
+        self._identity = me
         self._metrics = metrics
-        self._sender = Sender(identity.tenant, identity.instance_id)
+        self._sender = Sender(me.tenant, me.instance_id)
         self._policy: Policy = policy
         self._on_admitted = on_admitted
         self._on_due = on_due
         self._sync_seconds = sync_seconds
         self._ask = asyncio.Event()
         self._durable_wm = 0
+        self._admitted = False
         bus.subscribe(subjects.receipt(self._sender), self._receive)
         bus.on_connect(self._asked)
 
@@ -139,8 +141,15 @@ class Receipts(Service):
             )
         if reply.data is None:
             raise UnreachableError(reply.error.message if reply.error else "an empty answer")
-        if await self._take(reply.data, fresh=True) is not Verdict.FOREIGN:
+        await self._note_admission()
+        if await self._take(reply.data, asked=uplink) is not Verdict.FOREIGN:
             self._on_admitted()
+
+    async def _note_admission(self) -> None:
+        if not self._admitted:
+            async with transaction(self._engine) as connection:
+                await identity.mark_admitted(connection, self._identity.holder)
+            self._admitted = True
 
     async def _receive(self, message: Msg) -> None:
         try:
@@ -148,14 +157,17 @@ class Receipts(Service):
         except InvalidMessageError as error:
             log.warning("unreadable receipt", error=str(error))
             return
-        await self._take(receipt, fresh=False)
+        await self._take(receipt)
 
-    async def _take(self, receipt: Receipt, *, fresh: bool) -> Verdict:
+    async def _take(self, receipt: Receipt, asked: Uplink | None = None) -> Verdict:
+        """Act on a receipt; `asked` is where we stood when we asked for it, None when it came by itself."""
+        # An answer may be overtaken, too: by a receipt for what was committed while it was on its way.
+        fresh = asked is not None and receipt.wm < asked.confirmed
         async with transaction(self._engine) as connection:
             uplink = await outbox.lock(connection)
             own_hash = await _hash_at(connection, receipt)
             verdict = judge(receipt, uplink, own_hash, await outbox.oldest(connection, uplink.epoch), fresh=fresh)
-            await self._act(connection, verdict, receipt, fresh=fresh)
+            await self._act(connection, verdict, receipt, answer=asked is not None)
         overtaken = verdict is Verdict.STALE and receipt.epoch == uplink.epoch
         if overtaken:
             self._ask.set()  # or centralcloud was restored: its answer to a question tells
@@ -165,12 +177,12 @@ class Receipts(Service):
         self._on_due()
         return verdict
 
-    async def _act(self, connection: AsyncConnection, verdict: Verdict, receipt: Receipt, *, fresh: bool) -> None:
+    async def _act(self, connection: AsyncConnection, verdict: Verdict, receipt: Receipt, *, answer: bool) -> None:
         match verdict:
             case Verdict.CONFIRMED:
                 await outbox.confirm(connection, receipt.epoch, receipt.wm)
                 self._durable_wm = receipt.durable_wm
-                for first, last in receipt.gaps if fresh else ():
+                for first, last in receipt.gaps if answer else ():
                     await outbox.unmark_sent(connection, receipt.epoch, first, last)
             case Verdict.FORGOTTEN:
                 await outbox.take_back(connection, receipt.epoch, receipt.wm)

@@ -16,6 +16,7 @@ from shared.embedded.processes import ProcessIdentity, this_process
 from shared.errors import AlreadyRunningError
 
 _POLL_SECONDS = 0.02
+_RECORD_BYTES_MAX = 4096
 
 
 class Claim:
@@ -74,24 +75,29 @@ def _lock(descriptor: int, path: Path, timeout_seconds: float) -> None:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            owner = _looked_after_by(descriptor)
-            if owner or time.monotonic() > deadline:
-                by = f" by process {owner.pid}" if owner else ""
-                raise AlreadyRunningError(f"the server in {path.parent} is already run{by}; stop that first") from None
+            _refuse_if_kept(descriptor, path.parent, too_late=time.monotonic() > deadline)
             time.sleep(_POLL_SECONDS)
         else:
             return
 
 
-def _looked_after_by(descriptor: int) -> ProcessIdentity | None:
-    """Return the live owner of a live server; None when either is gone and the rest is only shutting down."""
+def _refuse_if_kept(descriptor: int, directory: Path, *, too_late: bool) -> None:
+    """Raise AlreadyRunningError when a live process looks after the server, or it takes too long to go down."""
+    owner, server = _recorded(descriptor)
+    if owner and owner.alive() and (server is None or server.alive()):
+        raise AlreadyRunningError(f"what runs in {directory} is looked after by process {owner.pid}; stop that first")
+    if too_late:
+        which = f" as process {server.pid}" if server else ""
+        raise AlreadyRunningError(f"what ran in {directory} is still there{which}, left by one that is gone; end it")
+
+
+def _recorded(descriptor: int) -> tuple[ProcessIdentity | None, ProcessIdentity | None]:
+    """Return who looks after the directory and who serves it, as far as that is written down."""
     try:
-        record = json.loads(os.pread(descriptor, 4096, 0))
-        owner = ProcessIdentity(**record["owner"])
-        server = ProcessIdentity(**record["server"]) if record["server"] else None
+        record = json.loads(os.pread(descriptor, _RECORD_BYTES_MAX, 0))
+        return ProcessIdentity(**record["owner"]), ProcessIdentity(**record["server"]) if record["server"] else None
     except (ValueError, KeyError, TypeError):
-        return None
-    return owner if owner.alive() and (server is None or server.alive()) else None
+        return None, None
 
 
 def _fields(identity: ProcessIdentity) -> dict[str, int | str]:

@@ -12,19 +12,26 @@ STATE_VARIABLE = "FLOCKLORE_STATE_DIR"
 ROOT_STATE = Path("/var/lib/flocklore")
 
 
+def state_path(override: str | None = None, environment: Mapping[str, str] = os.environ) -> Path:
+    """Return where the state is, or would be: `override`, else the environment, else the usual place."""
+    chosen = override or environment.get(STATE_VARIABLE)
+    return Path(chosen).expanduser().absolute() if chosen else _usual_place()
+
+
 def state_directory(override: str | None = None, environment: Mapping[str, str] = os.environ) -> Path:
-    """Return the state directory, made if it was missing: `override`, else the environment, else the usual place.
+    """Return the directory of `state_path`, made if it was missing; ConfigurationError when it cannot be made.
 
     For root it is readable by all, because PostgreSQL refuses to run as root and must still reach it.
     """
-    chosen = override or environment.get(STATE_VARIABLE)
-    path = Path(chosen).expanduser().absolute() if chosen else _usual_place()
+    path = state_path(override, environment)
     try:
         make_directory(path)
     except OSError as error:
         raise ConfigurationError(
             f"{STATE_VARIABLE}: cannot make {path} ({error.strerror}); name a directory you may write to"
         ) from error
+    if not os.access(path, os.W_OK | os.X_OK):
+        raise ConfigurationError(f"{STATE_VARIABLE}: {path} is another user's; name a directory you may write to")
     return path
 
 

@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
+from sqlalchemy.ext.asyncio import AsyncEngine
+
 from shared.embedded.nats import EmbeddedNats
-from tests.support.hub import hub, spoke
+from tests.support.loop import hub, spoke
 from tests.support.patterns import learn, scalar
 from tests.support.wait import eventually
 
 MakeDatabase = Callable[[], str]
 
 
-async def test_what_was_learned_arrives_once_and_is_confirmed(own_nats, make_database) -> None:
+async def test_what_was_learned_arrives_once_and_is_confirmed(
+    own_nats: Callable[[], EmbeddedNats], make_database: MakeDatabase
+) -> None:
     server = own_nats()
     async with hub(server.url, make_database()) as central, spoke(server.url, make_database(), "one") as one:
         await learn(one.engine, range(250))
@@ -23,5 +27,5 @@ async def test_what_was_learned_arrives_once_and_is_confirmed(own_nats, make_dat
         assert await scalar(central.engine, "SELECT wm FROM watermarks") == 250
 
 
-async def _confirmed(engine, count: int) -> bool:
+async def _confirmed(engine: AsyncEngine, count: int) -> bool:
     return await scalar(engine, "SELECT confirmed FROM uplink") == count

@@ -1,35 +1,20 @@
-"""Observations written straight into a central database, as ingest would after decoding them."""
+"""Observations written into a central database by the statements of ingest, without a bus."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from hashlib import blake2b
 
-import msgspec
 from msgspec import structs
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from centralcloud.learning.observation import Observation
-from centralcloud.store import changes
+from centralcloud.store import intake
+from centralcloud.store.intake import ObservationRow
 from shared.database import transaction
 
 TENANT = "default"
-
-_UPSERT = text("""
-    INSERT INTO observations AS o (tenant, instance, repository, fingerprint, kind, language, view, name, template,
-                                   files, occurrences, forgotten, epoch, version, seq, event_id)
-    SELECT :tenant, instance, repository, fingerprint, kind, language, view, name, template,
-           files, occurrences, forgotten, epoch, version, 1, repeat('0', 32)
-      FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r (
-           instance text, repository text, fingerprint text, kind text, language text, view text, name text,
-           template text, files bigint, occurrences bigint, forgotten boolean, epoch text, version bigint)
-    ON CONFLICT (tenant, fingerprint, instance, repository) DO UPDATE
-       SET kind = excluded.kind, language = excluded.language, view = excluded.view, name = excluded.name,
-           template = excluded.template, files = excluded.files, occurrences = excluded.occurrences,
-           forgotten = excluded.forgotten, epoch = excluded.epoch, version = excluded.version, received_at = now()
-     WHERE (excluded.epoch, excluded.version) > (o.epoch, o.version)
-""")
+EVENT_ID = "0" * 32
 
 
 def digest(name: str) -> str:
@@ -47,12 +32,15 @@ def observation(pattern: str, instance: str, repository: str, **changes: object)
     return structs.replace(found, **changes)
 
 
+def rows_of(observed: Sequence[Observation], *, tenant: str = TENANT) -> list[ObservationRow]:
+    """Give observations as ingest writes them."""
+    return [ObservationRow(tenant=tenant, seq=1, event_id=EVENT_ID, **structs.asdict(one)) for one in observed]
+
+
 async def observe(engine: AsyncEngine, *observed: Observation, tenant: str = TENANT) -> None:
-    """Write observations and mark their patterns, in one transaction."""
-    rows = msgspec.json.encode(observed).decode()
+    """Write observations the way ingest does, in one transaction."""
     async with transaction(engine) as connection:
-        await connection.execute(_UPSERT, {"tenant": tenant, "rows": rows})
-        await changes.mark(connection, tenant, {one.fingerprint for one in observed})
+        await intake.upsert_observations(connection, rows_of(observed, tenant=tenant))
 
 
 async def shared_by(engine: AsyncEngine, pattern: str, instances: Sequence[str], *, tenant: str = TENANT) -> str:

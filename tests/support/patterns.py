@@ -2,19 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Mapping
 from hashlib import blake2b
+from pathlib import Path
 
 from sqlalchemy import text
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from instance.store import observations, outbox
+from instance.store import observations, outbox, workspace
 from instance.store.observations import CODE, Said
 from instance.store.outbox import event_identity
-from instance.store.workspace import Repository, open_repository, put_patterns, PatternRow, PatternDelta, replace_counts
-from pathlib import Path
+from instance.store.workspace import PatternRow, Repository
 from schemas.codec import encode
-from schemas.events import CodePatternLearned
+from schemas.events import CodePatternLearned, PatternForgotten
 from shared.database import transaction
+
+TOPIC = CodePatternLearned.topic
+_SAID = text("""
+    SELECT encode(fingerprint, 'hex'), version, files, occurrences FROM observations
+     WHERE repository_id = :id AND fingerprint = ANY(:fingerprints)
+""")
 
 
 def fingerprint(number: int) -> str:
@@ -22,34 +29,76 @@ def fingerprint(number: int) -> str:
     return blake2b(b"pattern %d" % number, digest_size=16).hexdigest()
 
 
-async def learn(engine: AsyncEngine, numbers: range, *, files: int = 3, version: int = 1, repository: str = "repo") -> None:
-    """Observe some patterns and append their events, in one transaction."""
+def repository_key(name: str) -> str:
+    """The key of a repository, the same everywhere."""
+    return blake2b(name.encode(), digest_size=16).hexdigest()
+
+
+async def learn(engine: AsyncEngine, numbers: Iterable[int], *, files: int = 3, repository: str = "repo") -> None:
+    """Observe some patterns in so many files each (0: no more), and append their events, in one transaction."""
     async with transaction(engine) as connection:
-        place = await open_repository(connection, Path("/nowhere") / repository, blake2b(repository.encode(), digest_size=16).hexdigest())
-        said = [
-            Said(fingerprint=fingerprint(number), kind=CODE, version=version, files=files, occurrences=files * 2)
-            for number in numbers
-        ]
-        await put_patterns(connection, place, [PatternRow(fingerprint=row.fingerprint, kind=CODE, language="python", view="statement", template="$1 = len ( $2 )", tokens=6) for row in said])
-        await observations.say(connection, place, said)
-        events = [_event(row, place) for row in said]
-        await outbox.append(connection, [(event.topic, encode(event)) for event in events])
+        await observe(connection, dict.fromkeys(numbers, files), repository)
 
 
-def _event(row: Said, repository: Repository) -> CodePatternLearned:
-    return CodePatternLearned(
-        **event_identity(),
-        fingerprint=row.fingerprint,
-        repository=repository.key,
-        version=row.version,
-        files=row.files,
-        occurrences=row.occurrences,
-        language="python",
-        view="statement",
-    )
+async def observe(connection: AsyncConnection, files_by_number: Mapping[int, int], repository: str = "repo") -> int:
+    """Say of each pattern in how many files it is now, each twice per file; returns the number of events."""
+    await observations.lock(connection)
+    place = await workspace.open_repository(connection, Path("/nowhere") / repository, repository_key(repository))
+    files = {fingerprint(number): count for number, count in files_by_number.items()}
+    before = await _said(connection, place, files)
+    rows = [
+        Said(
+            fingerprint=name,
+            kind=CODE,
+            version=before.get(name, (0, 0, 0))[0] + 1,
+            files=count,
+            occurrences=2 * count,
+            forgotten=not count,
+        )
+        for name, count in files.items()
+        if count or name in before
+    ]
+    await workspace.put_patterns(connection, place, [_pattern(row) for row in rows if row.files])
+    await workspace.change_counts(connection, place, {row.fingerprint: _change(row, before) for row in rows})
+    await observations.say(connection, place, rows)
+    await outbox.append(connection, [(TOPIC, encode(_event(row, place))) for row in rows])
+    return len(rows)
 
 
 async def scalar(engine: AsyncEngine, statement: str) -> object:
     """One value of a statement."""
     async with engine.connect() as connection:
         return (await connection.execute(text(statement))).scalar()
+
+
+async def _said(
+    connection: AsyncConnection, place: Repository, fingerprints: Iterable[str]
+) -> dict[str, tuple[int, int, int]]:
+    values = {"id": place.id, "fingerprints": [bytes.fromhex(name) for name in fingerprints]}
+    rows = await connection.execute(_SAID, values)
+    return {name: (version, files, occurrences) for name, version, files, occurrences in rows}
+
+
+def _change(row: Said, before: Mapping[str, tuple[int, int, int]]) -> tuple[int, int]:
+    _, files, occurrences = before.get(row.fingerprint, (0, 0, 0))
+    return row.files - files, row.occurrences - occurrences
+
+
+def _pattern(row: Said) -> PatternRow:
+    return PatternRow(
+        fingerprint=row.fingerprint,
+        kind=CODE,
+        language="python",
+        view="statement",
+        template="$1 = len ( $2 )",
+        tokens=6,
+    )
+
+
+def _event(row: Said, place: Repository) -> CodePatternLearned | PatternForgotten:
+    same = event_identity() | {"fingerprint": row.fingerprint, "repository": place.key, "version": row.version}
+    if row.forgotten:
+        return PatternForgotten(**same)
+    return CodePatternLearned(
+        **same, files=row.files, occurrences=row.occurrences, language="python", view="statement", tokens=6
+    )

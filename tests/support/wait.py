@@ -6,20 +6,24 @@ import asyncio
 import inspect
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any, TypeVar, cast
+from typing import TypeVar, overload
 
 T = TypeVar("T")
 _POLL_SECONDS = 0.02
 
 
+@overload
 async def eventually(
-    check: Callable[[], T | Awaitable[T]], timeout_seconds: float = 10.0, what: str = "condition"
-) -> T:
+    check: Callable[[], Awaitable[T]], timeout_seconds: float = 10.0, what: str = "condition"
+) -> T: ...
+@overload
+async def eventually(check: Callable[[], T], timeout_seconds: float = 10.0, what: str = "condition") -> T: ...
+async def eventually(check: Callable[[], object], timeout_seconds: float = 10.0, what: str = "condition") -> object:
     """Poll `check` until it is true and return its value; `AssertionError` with the last one at the deadline."""
     deadline = time.monotonic() + timeout_seconds
     while True:
-        outcome: Any = check()
-        value = cast("T", await outcome if inspect.isawaitable(outcome) else outcome)
+        outcome = check()
+        value = await outcome if inspect.isawaitable(outcome) else outcome
         if value:
             return value
         if time.monotonic() > deadline:

@@ -10,7 +10,7 @@ from shared.embedded import paths
 from shared.embedded.accounts import Account
 from shared.embedded.sockets import require_private, socket_directory
 from shared.errors import ConfigurationError
-from tests.support.processes import as_root
+from tests.support.processes import as_root, line, python
 
 ME = Account(None, os.geteuid(), frozenset({os.getegid()}))
 STRANGER = Account("stranger", 54321, frozenset({54321}))
@@ -42,6 +42,22 @@ def test_a_state_directory_that_cannot_be_made_names_the_setting(tmp_path: Path)
     (tmp_path / "file").touch()
     with pytest.raises(ConfigurationError, match="FLOCKLORE_STATE_DIR: cannot make"):
         paths.state_directory(str(tmp_path / "file" / "below"))
+
+
+def test_a_state_directory_of_another_user_is_refused(scratch: Path) -> None:
+    script = """
+        import sys
+        from shared.embedded.paths import state_directory
+        from shared.errors import ConfigurationError
+        try:
+            state_directory(sys.argv[1])
+        except ConfigurationError as error:
+            print(error, flush=True)
+    """
+    theirs = scratch / "state"
+    theirs.mkdir(mode=0o555)
+    with python(script, theirs, plain_user=True) as process:
+        assert line(process) == f"FLOCKLORE_STATE_DIR: {theirs} is another user's; name a directory you may write to"
 
 
 def test_a_closed_directory_on_the_way_is_named(scratch: Path) -> None:

@@ -112,9 +112,12 @@ _KNOWN = """
         tenant       text NOT NULL,
         fingerprint  text NOT NULL,
         changed_at   timestamptz NOT NULL DEFAULT now(),
+        fresh        boolean NOT NULL DEFAULT true,
         PRIMARY KEY (tenant, fingerprint)
     );
     COMMENT ON TABLE changed_patterns IS 'Patterns to merge again.';
+    COMMENT ON COLUMN changed_patterns.fresh IS 'May be news; false once its insight is active.';
+    CREATE INDEX changed_patterns_fresh ON changed_patterns (tenant, fingerprint) WHERE fresh;
     CREATE TABLE instance_registry (
         tenant             text NOT NULL,
         instance_id        text NOT NULL,

@@ -35,10 +35,12 @@ _IDENTITY = """
         tenant           text NOT NULL,
         instance_id      text NOT NULL,
         holder           text NOT NULL CHECK (holder ~ '^[0-9a-f]{32}$'),
+        admitted         boolean NOT NULL DEFAULT false,
         previous_holder  text CHECK (previous_holder ~ '^[0-9a-f]{32}$'),
         created_at       timestamptz NOT NULL DEFAULT now()
     );
     COMMENT ON TABLE identity IS 'Who this database belongs to; the holder is new at every start of the daemon.';
+    COMMENT ON COLUMN identity.previous_holder IS 'The last one before it that centralcloud admitted.';
 """
 
 _WORKSPACE = """

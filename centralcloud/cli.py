@@ -1,0 +1,211 @@
+"""`flocklore centralcloud`: run the hub, or look after it. Commands talk to the central database directly."""
+
+# ruff: noqa: PLC0415 - what a command needs is imported when it runs, so that the others start without it
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from shared.commandline import json_option, show, table
+from shared.errors import Exit
+
+if TYPE_CHECKING:
+    from sqlalchemy.ext.asyncio import AsyncEngine
+
+    from centralcloud.aggregate import AggregationResult
+    from centralcloud.config import CentralcloudSettings
+
+T = TypeVar("T")
+
+LETTERS_MAX = 1_000
+
+tenant_option = click.option("--tenant", help="Whose fleet; the configured tenant unless given.")
+
+
+@click.group()
+def centralcloud() -> None:
+    """Run the hub, or look after it."""
+
+
+@centralcloud.command()
+@click.option("--database-url", help="Any PostgreSQL 15 or later; an embedded one unless given.")
+@click.option("--nats-url", help="One or several servers, comma-separated.")
+@click.option("--ready-file", help="Created when the hub is ready.")
+def run(**flags: str | None) -> Exit:
+    """Run the hub until it is stopped."""
+    from centralcloud.config import load
+    from centralcloud.daemon import main
+
+    return main(load(flags).settings)
+
+
+@centralcloud.command()
+@tenant_option
+@json_option
+def status(*, tenant: str | None, as_json: bool) -> Exit:
+    """Show how the hub stands; exit 5 when a schedule failed."""
+    from centralcloud.desk import read_status
+
+    found = _with_database(read_status, tenant)
+    instances = ", ".join(f"{count} {state}" for state, count in sorted(found.instances.items())) or "none"
+    numbers = table(
+        ("what", "value"),
+        [
+            ("tenant", found.tenant),
+            ("insights", found.insights.total_patterns),
+            ("version of insights", found.head),
+            ("patterns waiting", found.waiting),
+            ("instances", instances),
+            ("dead letters", found.dead_letters),
+        ],
+    )
+    schedules = table(
+        ("schedule", "runs", "last started", "next run", "last error"),
+        [(one.name, one.runs, one.last_started, one.next_run, one.last_error) for one in found.schedules],
+    )
+    show(found, f"{numbers}\n\n{schedules}", as_json=as_json)
+    return Exit.DEGRADED if found.degraded else Exit.OK
+
+
+@centralcloud.command()
+@click.option("--rebuild", "anew", is_flag=True, help="Merge everything anew from the observations.")
+@tenant_option
+@json_option
+def aggregate(*, anew: bool, tenant: str | None, as_json: bool) -> None:
+    """Bring insights up to date now; a running hub announces it within half a minute."""
+    from centralcloud.aggregate import aggregate as bring_up_to_date
+    from centralcloud.aggregate import rebuild
+
+    _show_result(_with_database(rebuild if anew else bring_up_to_date, tenant), as_json=as_json)
+
+
+@centralcloud.command()
+@tenant_option
+@json_option
+def instances(*, tenant: str | None, as_json: bool) -> None:
+    """List the instances the hub knows."""
+    from centralcloud.desk import read_instances
+
+    rows = _with_database(read_instances, tenant)
+    columns = ("instance", "status", "silent s", "host", "observations", "confirmed", "head", "insights", "quarantined")
+    cells = [
+        (
+            one.instance_id,
+            one.status,
+            f"{one.seconds_since_heartbeat:.0f}",
+            one.hostname,
+            one.observations,
+            one.confirmed,
+            one.head,
+            one.insight_version,
+            "yes" if one.quarantined else "",
+        )
+        for one in rows
+    ]
+    show({"instances": rows}, table(columns, cells), as_json=as_json)
+
+
+@centralcloud.command()
+@click.argument("instance")
+@click.option("--reason", default="", help="Kept beside the mark.")
+@click.option("--undo", is_flag=True, help="Trust it again.")
+@tenant_option
+@json_option
+def quarantine(*, instance: str, reason: str, undo: bool, tenant: str | None, as_json: bool) -> None:
+    """Take everything INSTANCE said out of the insights, or put it back."""
+    from centralcloud.quarantine import quarantine as distrust
+    from centralcloud.quarantine import release
+
+    async def change(engine: AsyncEngine, tenant: str) -> AggregationResult:
+        return await (release(engine, tenant, instance) if undo else distrust(engine, tenant, instance, reason))
+
+    _show_result(_with_database(change, tenant), as_json=as_json)
+
+
+@centralcloud.command()
+@tenant_option
+@json_option
+def statistics(*, tenant: str | None, as_json: bool) -> None:
+    """Show the fleet in numbers."""
+    from msgspec import structs
+
+    from centralcloud.desk import read_statistics
+
+    found = _with_database(read_statistics, tenant)
+    flat = structs.asdict(found) | {f"patterns, {kind}": n for kind, n in structs.asdict(found.patterns).items()}
+    rows = [(name.replace("_", " "), value) for name, value in flat.items() if name != "patterns"]
+    show(found, table(("what", "value"), rows), as_json=as_json)
+
+
+@centralcloud.group("dead-letters")
+def dead_letters() -> None:
+    """Messages that could not be decoded."""
+
+
+@dead_letters.command("list")
+@click.option("--limit", default=100, show_default=True, type=click.IntRange(1, LETTERS_MAX))
+@json_option
+def list_letters(*, limit: int, as_json: bool) -> None:
+    """List those not replayed yet, oldest first."""
+    from centralcloud.desk import read_letters
+
+    letters = _with_database(lambda engine, _: read_letters(engine, limit))
+    rows = [(one.id, one.received_at, one.tenant, one.instance, one.seq, one.error) for one in letters]
+    show(
+        {"dead_letters": letters},
+        table(("id", "received", "tenant", "instance", "seq", "error"), rows),
+        as_json=as_json,
+    )
+
+
+@dead_letters.command("show")
+@click.argument("letter_id", type=int)
+@json_option
+def show_letter(*, letter_id: int, as_json: bool) -> None:
+    """Show one with its bytes (Base64 in JSON)."""
+    from centralcloud.desk import read_letter
+
+    letter = _with_database(lambda engine, _: read_letter(engine, letter_id))
+    lines = table(
+        ("what", "value"),
+        [(name, getattr(letter, name)) for name in letter.__struct_fields__ if name != "body"],
+    )
+    show(letter, f"{lines}\n\n{letter.body.decode(errors='backslashreplace')}", as_json=as_json)
+
+
+@dead_letters.command("replay")
+@click.argument("letter_id", type=int)
+@json_option
+def replay_letter(*, letter_id: int, as_json: bool) -> None:
+    """Apply one that this release can read."""
+    from centralcloud.replay import replay
+
+    letter = _with_database(lambda engine, _: replay(engine, letter_id))
+    show({"replayed": letter.id}, f"dead letter {letter.id} was applied", as_json=as_json)
+
+
+def _with_database(work: Callable[[AsyncEngine, str], Awaitable[T]], tenant: str | None = None) -> T:
+    """Do `work` with an engine of the central database and the tenant."""
+    from centralcloud.config import load
+    from centralcloud.desk import central_database
+
+    async def connected(settings: CentralcloudSettings) -> T:
+        async with central_database(settings) as engine:
+            return await work(engine, settings.tenant)
+
+    return asyncio.run(connected(load({"tenant": tenant}).settings))
+
+
+def _show_result(result: AggregationResult, *, as_json: bool) -> None:
+    document: dict[str, Any] = {
+        "tenant": result.tenant,
+        "changed": result.changed,
+        "revoked": result.revoked,
+        "head": result.head,
+        "seconds": round(result.seconds, 3),
+    }
+    show(document, table(("what", "value"), list(document.items())), as_json=as_json)

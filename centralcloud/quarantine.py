@@ -1,0 +1,32 @@
+"""Taking everything an instance said out of the insights, and putting it back."""
+
+from __future__ import annotations
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from centralcloud.aggregate import AggregationResult, aggregate
+from centralcloud.store import changes, registry
+from shared.database import transaction
+from shared.errors import NotFoundError
+
+
+async def quarantine(engine: AsyncEngine, tenant: str, instance: str, reason: str) -> AggregationResult:
+    """Conclude as if the instance had never been there; raises `NotFoundError` for an unknown one."""
+    async with transaction(engine) as connection:
+        if not await registry.quarantine(connection, tenant, instance, reason):
+            raise _unknown(tenant, instance)
+        await changes.mark_instance(connection, tenant, instance)
+    return await aggregate(engine, tenant)
+
+
+async def release(engine: AsyncEngine, tenant: str, instance: str) -> AggregationResult:
+    """Trust the instance again: insights are what they would be without the quarantine."""
+    async with transaction(engine) as connection:
+        if not await registry.release(connection, tenant, instance):
+            raise _unknown(tenant, instance)
+        await changes.mark_instance(connection, tenant, instance)
+    return await aggregate(engine, tenant)
+
+
+def _unknown(tenant: str, instance: str) -> NotFoundError:
+    return NotFoundError(f"no instance {instance} in tenant {tenant}; `flocklore centralcloud instances` lists them")

@@ -1,0 +1,62 @@
+"""The answer to each request, from one transaction on the database."""
+
+from __future__ import annotations
+
+from typing import Final
+
+from sqlalchemy.ext.asyncio import AsyncConnection
+
+from centralcloud.store import insights, observations, registry, statistics
+from schemas.codec import encode
+from schemas.insights import (
+    GlobalStatistics,
+    Insight,
+    InsightsPage,
+    InsightsQuery,
+    InstancesPage,
+    InstancesQuery,
+    Provenance,
+    StatisticsQuery,
+    WhyQuery,
+)
+from shared.errors import NotFoundError
+
+PAGE_BYTES_MAX: Final = 512 * 1024
+"""Half of what NATS lets a message carry by default."""
+
+
+async def insights_page(connection: AsyncConnection, query: InsightsQuery) -> InsightsPage:
+    """Give the changes after `since`, as many as asked for and as fit into a message."""
+    head = await insights.head(connection, query.tenant)
+    changed = await insights.changed_since(connection, query.tenant, query.since, head, query.limit + 1)
+    page = _fitting(changed[: query.limit])
+    return InsightsPage(head=head, insights=tuple(page), complete=len(page) == len(changed))
+
+
+async def provenance(connection: AsyncConnection, query: WhyQuery) -> Provenance:
+    """Say where an insight came from; raises `NotFoundError` when there never was one."""
+    history = await insights.history(connection, query.tenant, query.insight_id, query.limit)
+    if not history:
+        raise NotFoundError(f"there is no insight {query.insight_id}; `flocklore insights list` shows those there are")
+    evidence = await observations.evidence(connection, query.tenant, query.insight_id, query.limit)
+    return Provenance(insight_id=query.insight_id, observations=evidence, history=history)
+
+
+async def global_statistics(connection: AsyncConnection, query: StatisticsQuery) -> GlobalStatistics:
+    """Count everything now."""
+    return await statistics.measure(connection, query.tenant)
+
+
+async def instances_page(connection: AsyncConnection, query: InstancesQuery) -> InstancesPage:
+    """List the registry."""
+    return InstancesPage(instances=await registry.list_instances(connection, query.tenant))
+
+
+def _fitting(changed: list[Insight]) -> list[Insight]:
+    """Take from the front what fits into a page, and one at least."""
+    size = 0
+    for count, insight in enumerate(changed):
+        size += len(encode(insight))
+        if size > PAGE_BYTES_MAX and count > 0:
+            return changed[:count]
+    return changed

@@ -1,0 +1,149 @@
+"""Studying a directory without an instance: in memory, and nothing is kept."""
+
+from __future__ import annotations
+
+import sys
+from collections import Counter
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import as_completed
+from pathlib import Path
+from typing import Any, Final
+
+import click
+from msgspec import Struct
+
+from instance.agents.miner import MANIFEST_BYTES_MAX, POOL_FROM_FILES, WORKERS
+from instance.agents.reading import Batch, Reading, read_batch
+from instance.analysis.workspace import Workspace, changes, walk
+from instance.learning.idioms import Idiom
+from instance.learning.origins import MANIFEST_NAMES, own_modules
+from instance.learning.support import Candidate, score, select, unpack
+from instance.store.workspace import PatternRow
+from shared.pool import cpu_pool
+
+FILES_MIN: Final = 2
+_BATCH_FILES: Final = 40
+
+
+class Mined(Struct, frozen=True, kw_only=True):
+    """One pattern; `score` is what it saves in bits."""
+
+    fingerprint: str
+    language: str
+    view: str
+    template: str
+    files: int
+    occurrences: int
+    score: float
+
+
+class Survey(Struct, frozen=True, kw_only=True):
+    """What is in a directory: files studied and skipped by reason, shapes in two files or more, the best of them."""
+
+    root: str
+    files: int
+    skipped: dict[str, int]
+    shapes: int
+    patterns: list[Mined]
+
+
+def survey(root: Path, *, language: str | None, limit: int) -> Survey:
+    """Mine every file below `root`, and return the `limit` best patterns of one language or of all."""
+    workspace = walk(root)
+    found = changes(workspace, {})
+    readings = [reading for reading in found.to_read if language in (None, reading[0].language)]
+    files: Counter[str] = Counter()
+    occurrences: Counter[str] = Counter()
+    rows: dict[str, PatternRow] = {}
+    for batch in _with_progress(_mined(workspace, readings), len(readings)):
+        rows |= batch.patterns
+        for file in batch.files:
+            postings = {fingerprint.hex(): count for fingerprint, count in unpack(file.postings).items()}
+            files.update(postings.keys())
+            occurrences.update(postings)
+    candidates = [
+        Candidate(_idiom(row), files[key], occurrences[key]) for key, row in rows.items() if files[key] >= FILES_MIN
+    ]
+    return Survey(
+        root=str(root),
+        files=len(readings),
+        skipped=dict(found.skipped.counts),
+        shapes=len(candidates),
+        patterns=_best(candidates, len(readings), limit),
+    )
+
+
+def _mined(workspace: Workspace, readings: Sequence[Reading]) -> Iterator[Batch]:
+    """Mine batches as they come: in processes where there are many files."""
+    own = _own_modules(workspace)
+    batches = [readings[start : start + _BATCH_FILES] for start in range(0, len(readings), _BATCH_FILES)]
+    if len(readings) < POOL_FROM_FILES:
+        yield from (read_batch(workspace.root, batch, own) for batch in batches)
+        return
+    pool = cpu_pool(WORKERS)
+    try:
+        for done in as_completed([pool.submit(read_batch, workspace.root, batch, own) for batch in batches]):
+            yield done.result()
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _with_progress(batches: Iterable[Batch], total: int) -> Iterator[Batch]:
+    """Show on a terminal how far it is."""
+    hidden = not sys.stderr.isatty()
+    bar: Any = click.progressbar(length=total, label="studying", file=sys.stderr, hidden=hidden)
+    with bar:
+        for batch in batches:
+            yield batch
+            bar.update(len(batch.files) + len(batch.unreadable))
+
+
+def _best(candidates: Sequence[Candidate], files_total: int, limit: int) -> list[Mined]:
+    by_language: dict[str, list[Candidate]] = {}
+    for candidate in candidates:
+        by_language.setdefault(candidate.idiom.language, []).append(candidate)
+    chosen = [
+        _shown(candidate, files_total)
+        for known in by_language.values()
+        for candidate in select(known, files_total, limit=limit)
+    ]
+    return sorted(chosen, key=lambda mined: (-mined.score, mined.fingerprint))[:limit]
+
+
+def _shown(candidate: Candidate, files_total: int) -> Mined:
+    idiom = candidate.idiom
+    return Mined(
+        fingerprint=idiom.fingerprint.hex(),
+        language=idiom.language,
+        view=idiom.view,
+        template=idiom.template,
+        files=candidate.files,
+        occurrences=candidate.occurrences,
+        score=round(score(idiom, candidate.files, files_total), 1),
+    )
+
+
+def _idiom(row: PatternRow) -> Idiom:
+    return Idiom(bytes.fromhex(row.fingerprint), row.language, row.view, row.template, row.names, row.tokens, 0)
+
+
+def _own_modules(workspace: Workspace) -> dict[str, frozenset[str]]:
+    """Module prefixes that belong to the directory, by language."""
+    manifests = {
+        path: _text(workspace.root / path) for path in workspace.paths if path.rpartition("/")[2] in MANIFEST_NAMES
+    }
+    by_language: dict[str, list[str]] = {}
+    for file in workspace.files:
+        by_language.setdefault(file.language, []).append(file.path)
+    return {
+        language: own_modules(language, workspace.root.name, paths, manifests)
+        for language, paths in by_language.items()
+    }
+
+
+def _text(path: Path) -> str:
+    try:
+        with path.open("rb") as file:
+            return file.read(MANIFEST_BYTES_MAX).decode("utf-8", "replace")
+    except OSError:
+        return ""

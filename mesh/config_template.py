@@ -1,0 +1,44 @@
+"""The flocklore.toml that `flocklore config init` writes."""
+
+from __future__ import annotations
+
+from typing import Final
+
+TEMPLATE: Final = """\
+# Settings of Flocklore. The environment comes before this file, flags before the environment:
+# FLOCKLORE_<NAME> sets any of these; INSTANCE_ID, DATABASE_URL, NATS_URL, NATS_HOST, NATS_PORT work as they are.
+# What stands here is the default or, where that is nothing, an example. `flocklore config show` tells what is in force.
+
+# ---- for both daemons ----
+
+# tenant = "default"                    # whose fleet this is
+# environment = "development"           # told in every message
+# region = ""
+# state_dir = "/var/lib/flocklore"      # where the embedded servers keep their data
+# database_url = "postgresql://flocklore@db.example.org/flocklore"    # PostgreSQL 15+; without it an embedded one
+# nats_url = "nats://nats.example.org:4222"                           # one or several, comma-separated
+# nats_host = "nats.example.org"        # the same in two parts
+# nats_port = 4222
+# nats_credentials = "/etc/flocklore/nats.creds"
+# log_level = "info"                    # debug, info, warning, error
+# log_format = "auto"                   # console, json; auto: console on a terminal
+# syslog = "localhost:514"              # host:port (UDP), or the path of a socket
+# ready_file = "/run/flocklore.ready"   # made when the daemon is ready
+# heartbeat_seconds = 5.0
+
+[instance]
+# instance_id = "my-machine"            # by default made of the host's name
+# workspace = "/srv/code/a:/srv/code/b" # directories to study, separated as in PATH
+# role = "hybrid"
+# share_code_templates = "public"       # what may leave the machine: public, all, never
+# share_backlog = false                 # say what was learned in isolation once there is a hub
+# patterns_shared_max = 5000            # per repository and language
+# pattern_files_min = 2                 # a shape in fewer files is no pattern
+
+[instance.schedules]
+# pattern_mining = "3600"               # seconds, a cron line, or "off"
+
+[centralcloud]
+# stream_replicas = 1                   # 3 in a NATS cluster of three or more
+# suspect_seconds = 30.0                # a holder silent for so long may be replaced
+"""

@@ -1,0 +1,38 @@
+"""The databases a command is about: on the server of DATABASE_URL, or on the embedded one."""
+
+from __future__ import annotations
+
+from shared.config import Settings
+from shared.embedded.attach import embedded_postgres_directory
+from shared.embedded.paths import state_path
+from shared.embedded.postgres import EmbeddedPostgres
+from shared.errors import NotFoundError, NotRunningError, UsageError
+from shared.inspection import Database, find
+
+
+def server_url(settings: Settings) -> str:
+    """The URL of the server; NotRunningError when none was named and the embedded one does not run."""
+    if settings.database_url:
+        return settings.database_url
+    server = EmbeddedPostgres(embedded_postgres_directory(state_path(settings.state_dir)))
+    if not server.running():
+        raise NotRunningError("the embedded PostgreSQL does not run; start it with `flocklore up`, or set DATABASE_URL")
+    return server.dsn("postgres")
+
+
+def find_databases(settings: Settings) -> list[Database]:
+    """Every database of ours there."""
+    return find(server_url(settings))
+
+
+def choose(databases: list[Database], name: str | None) -> Database:
+    """The one called `name`, or the only one; NotFoundError or UsageError names those there are."""
+    names = ", ".join(database.name for database in databases) or "none"
+    if name is not None:
+        for database in databases:
+            if database.name == name:
+                return database
+        raise NotFoundError(f"there is no database {name}; there are: {names}")
+    if len(databases) != 1:
+        raise UsageError(f"choose a database with --database: {names}")
+    return databases[0]

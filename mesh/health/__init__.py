@@ -1,0 +1,1 @@
+"""What `flocklore doctor` looks at: this machine, NATS, PostgreSQL, the hub."""

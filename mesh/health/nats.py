@@ -1,0 +1,147 @@
+"""Checks of NATS: it answers, keeps what it acknowledged, has the stream, tells the same time."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+
+import nats
+import nats.errors
+from nats.aio.client import Client
+
+from mesh.health.finding import Finding, error, ok, unknown, warning
+from schemas.insights import GlobalStatistics, StatisticsQuery
+from schemas.subjects import STATISTICS_QUERY, STREAM, Sender, inbox_prefix
+from shared.client import ask
+from shared.config import Settings
+from shared.embedded.nats import EmbeddedNats
+from shared.embedded.paths import state_path
+from shared.errors import NotRunningError, UnreachableError
+
+SKEW_SECONDS_MAX: Final = 2.0
+CONNECT_SECONDS: Final = 3
+_SENDER: Final = "doctor"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """What the server said: its greeting, and its answer about the stream with the seconds it is ahead of us."""
+
+    version: str
+    jetstream: bool
+    stream: dict[str, Any]
+    ahead_seconds: float | None
+
+
+def servers(settings: Settings) -> list[str]:
+    """NATS as configured, else the embedded one; NotRunningError when neither is there."""
+    if settings.nats_servers:
+        return settings.nats_servers
+    embedded = EmbeddedNats(state_path(settings.state_dir) / "nats")
+    if not embedded.running():
+        raise NotRunningError("no NATS is known here; start one with `flocklore up`, or set NATS_URL")
+    return [embedded.url]
+
+
+def server(settings: Settings) -> Iterator[Finding]:
+    """Everything there is to ask the server itself."""
+    where = servers(settings)
+    answers = asyncio.run(_ask_server(where, settings))
+    yield ok("nats", f"nats-server {answers.version} at {', '.join(where)}")
+    if not answers.jetstream:
+        yield error("jetstream", "JetStream is off", "start nats-server with `jetstream {}` in its configuration")
+        return
+    yield ok("jetstream", "JetStream is on")
+    yield _sync(settings)
+    yield _stream(answers.stream)
+    if answers.ahead_seconds is not None:
+        yield skew("clock_nats", "NATS", answers.ahead_seconds)
+
+
+def hub(settings: Settings) -> Iterator[Finding]:
+    """Whether centralcloud answers a question."""
+    query = StatisticsQuery(tenant=settings.tenant)
+    sender = Sender(settings.tenant, _SENDER)
+    where = servers(settings)
+    credentials = settings.nats_credentials
+    try:
+        found = asyncio.run(
+            ask(where, STATISTICS_QUERY, query, GlobalStatistics, sender=sender, credentials=credentials)
+        )
+    except UnreachableError as failure:
+        yield error("hub", str(failure), "start it: `flocklore up`, or `flocklore centralcloud run`")
+        return
+    yield ok("hub", f"centralcloud answers: {found.active_instances} instances active, {found.insights} insights")
+
+
+def skew(check: str, whose: str, ahead_seconds: float) -> Finding:
+    """Judge how far another clock is from ours."""
+    detail = f"{whose}'s clock differs from this machine's by {abs(ahead_seconds):.2f} s"
+    if abs(ahead_seconds) > SKEW_SECONDS_MAX:
+        return warning(check, detail, "let both keep time by NTP; leases go by the database's clock alone")
+    return ok(check, detail)
+
+
+async def _ask_server(where: list[str], settings: Settings) -> Answers:
+    try:
+        client: Client = await nats.connect(
+            where,
+            connect_timeout=CONNECT_SECONDS,
+            allow_reconnect=False,
+            max_reconnect_attempts=0,
+            error_cb=_ignore,
+            inbox_prefix=inbox_prefix(Sender(settings.tenant, _SENDER)).encode(),
+            user_credentials=settings.nats_credentials,
+        )
+    except (nats.errors.Error, OSError, TimeoutError) as failure:
+        reason = str(failure) or type(failure).__name__
+        raise UnreachableError(f"NATS at {', '.join(where)} does not answer ({reason}); check NATS_URL") from failure
+    try:
+        information: dict[str, Any] = client._server_info  # noqa: SLF001 - nats-py shows only parts of the greeting
+        jetstream = bool(information.get("jetstream"))
+        stream, ahead = await _ask_stream(client) if jetstream else ({}, None)
+        return Answers(str(information.get("version")), jetstream, stream, ahead)
+    finally:
+        await client.close()
+
+
+async def _ask_stream(client: Client) -> tuple[dict[str, Any], float | None]:
+    """Ask for the stream as the protocol has it: the reply carries the server's time."""
+    before = time.time()
+    try:
+        reply = await client.request(f"$JS.API.STREAM.INFO.{STREAM}", b"", timeout=CONNECT_SECONDS)
+    except (nats.errors.Error, TimeoutError):
+        return {}, None
+    document: dict[str, Any] = json.loads(reply.data)
+    if "ts" not in document:
+        return document, None
+    server_time = datetime.fromisoformat(document["ts"]).timestamp()
+    return document, server_time - (before + time.time()) / 2
+
+
+def _stream(document: dict[str, Any]) -> Finding:
+    if "state" in document:
+        messages = document["state"]["messages"]
+        return ok("stream", f"the stream {STREAM} holds {messages} messages")
+    reason = document.get("error", {}).get("description", "no answer about it")
+    return error("stream", f"no stream {STREAM} ({reason})", "start centralcloud, which makes it")
+
+
+def _sync(settings: Settings) -> Finding:
+    """Whether what was acknowledged is on disk: to be read only from a configuration of our own."""
+    if settings.nats_servers:
+        return unknown("sync_always", "NATS does not tell; its configuration should say sync_interval: always")
+    configuration = state_path(settings.state_dir) / "nats" / "nats.conf"
+    interval = json.loads(configuration.read_bytes())["jetstream"].get("sync_interval")
+    if interval == "always":
+        return ok("sync_always", "what NATS acknowledged is on disk")
+    return warning("sync_always", f"sync_interval is {interval}", f"set it to always in {configuration}")
+
+
+async def _ignore(_error: Exception) -> None:
+    """The error that ends the attempt is reported; those on the way are not."""

@@ -1,0 +1,157 @@
+"""The receiving side of centralcloud and the sending side of instances, run in a test against real servers."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
+from typing import cast
+
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from centralcloud.ingest.consumer import Ingest
+from centralcloud.ingest.presence import Presence
+from instance.config import InstanceSettings
+from instance.daemon import enrol
+from instance.store import outbox
+from instance.store.identity import Identity
+from instance.sync.receipts import Receipts
+from instance.sync.uplink import Uplink
+from schemas.envelope import Source
+from schemas.subjects import Sender, inbox_prefix
+from shared.bus import Bus
+from shared.lease import Lease
+from shared.metrics import Metrics
+from shared.service import Service
+from tests.support.databases import central_engine, instance_engine
+from tests.support.patterns import scalar
+from tests.support.wait import eventually
+
+
+@asynccontextmanager
+async def started(*services: Service) -> AsyncIterator[None]:
+    """Run services for the length of a block, stopped in reverse order."""
+    async with AsyncExitStack() as stack:
+        for service in services:
+            await service.start()
+            stack.push_async_callback(service.stop)
+        yield
+
+
+@dataclass
+class Hub:
+    """The receiving side of centralcloud."""
+
+    engine: AsyncEngine
+    bus: Bus
+    ingest: Ingest
+    metrics: Metrics
+    commits: asyncio.Event
+
+    def counted(self, name: str) -> int:
+        """The value of a counter, by its name without `flocklore_`."""
+        return int(self.metrics.registry.get_sample_value(f"flocklore_{name}_total") or 0)
+
+    async def reaches(self, statement: str, wanted: object, timeout_seconds: float = 10.0) -> None:
+        """Wait until a statement on the central database gives the wanted value."""
+        await _reaches(self.engine, statement, wanted, timeout_seconds)
+
+
+@asynccontextmanager
+async def hub(nats_url: str, database_url: str, *, suspect_seconds: float = 30.0) -> AsyncIterator[Hub]:
+    """Run ingest and presence on a central database."""
+    async with central_engine(database_url) as engine:
+        metrics = Metrics()
+        bus = Bus([nats_url], client_name="hub", inbox_prefix="_INBOX.centralcloud.test", metrics=metrics)
+        Presence(engine, bus, suspect_seconds=suspect_seconds)
+        commits = asyncio.Event()
+        ingest = Ingest(engine, bus, metrics, replicas=1, on_commit=commits.set)
+        async with started(bus, ingest):
+            yield Hub(engine, bus, ingest, metrics, commits)
+
+
+@dataclass
+class Spoke:
+    """The sending side of an instance."""
+
+    engine: AsyncEngine
+    identity: Identity
+    bus: Bus
+    lease: Lease
+    uplink: Uplink
+    receipts: Receipts
+    metrics: Metrics
+
+    async def standing(self) -> outbox.Uplink:
+        """How far it has numbered and been confirmed."""
+        async with self.engine.connect() as connection:
+            return await outbox.get(connection)
+
+    async def confirms_all(self, timeout_seconds: float = 10.0) -> outbox.Uplink:
+        """Wait until everything it ever appended is numbered and confirmed, and nothing was appended since."""
+
+        async def check() -> bool:
+            return await scalar(self.engine, "SELECT count(*) FROM outbox WHERE confirmed_at IS NULL") == 0
+
+        await eventually(check, timeout_seconds, what="everything confirmed")
+        return await self.standing()
+
+    async def rotates(self, timeout_seconds: float = 10.0) -> None:
+        """Wait until it has begun a new epoch."""
+        await _reaches(self.engine, "SELECT rotations > 0 FROM uplink", True, timeout_seconds)
+
+
+@asynccontextmanager
+async def spoke(
+    nats_url: str,
+    database_url: str,
+    name: str,
+    *,
+    resend_seconds: float = 1.0,
+    sync_seconds: float = 1.0,
+    lease_seconds: float = 3.0,
+) -> AsyncIterator[Spoke]:
+    """Run uplink and receipts on an instance's database, impatient so that tests are quick."""
+    async with AsyncExitStack() as stack:
+        engine = await stack.enter_async_context(instance_engine(database_url))
+        # As in the daemon: a second one on this database stops before it writes anything.
+        lease = Lease(engine, "instance", holder=f"{name} of a test", ttl_seconds=lease_seconds)
+        await stack.enter_async_context(started(lease))
+        one = await _parts(engine, nats_url, name, lease, resend_seconds, sync_seconds)
+        await stack.enter_async_context(started(one.bus, one.receipts, one.uplink))
+        yield one
+
+
+async def _parts(
+    engine: AsyncEngine, nats_url: str, name: str, lease: Lease, resend_seconds: float, sync_seconds: float
+) -> Spoke:
+    metrics = Metrics()
+    identity = await enrol(engine, InstanceSettings(instance_id=name, nats_url=nats_url))
+    sender = Sender(identity.tenant, identity.instance_id)
+    bus = Bus([nats_url], client_name=name, inbox_prefix=inbox_prefix(sender), metrics=metrics)
+    uplink = Uplink(engine, bus, lease, identity, Source(instance_id=name), metrics, resend_seconds=resend_seconds)
+    receipts = Receipts(
+        engine,
+        bus,
+        identity,
+        metrics,
+        policy="public",
+        on_admitted=uplink.admitted.set,
+        on_due=uplink.wake,
+        sync_seconds=sync_seconds,
+    )
+    return Spoke(engine, identity, bus, lease, uplink, receipts, metrics)
+
+
+async def _reaches(engine: AsyncEngine, statement: str, wanted: object, timeout_seconds: float) -> None:
+    last: list[object] = [None]
+
+    async def check() -> bool:
+        last[0] = await scalar(engine, statement)
+        return cast("bool", last[0] == wanted)
+
+    try:
+        await eventually(check, timeout_seconds, what=statement)
+    except AssertionError as error:
+        raise AssertionError(f"{statement} stayed {last[0]!r}, wanted {wanted!r}") from error
