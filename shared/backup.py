@@ -87,7 +87,6 @@ def restore(server: str, file: Path, name: str) -> Restored:
 
     AlreadyRunningError when somebody is connected to it, PermanentError when the file cannot be restored.
     """
-    _verify(file)
     moment = datetime.now(UTC).strftime("%Y%m%d%H%M%S")
     fresh, previous = (f"{name[: _NAME_BYTES_MAX - 24]}_{word}_{moment}" for word in ("restored", "before"))
     with connected(url_of(server, "postgres")) as admin:

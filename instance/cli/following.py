@@ -30,7 +30,7 @@ async def follow(name: str | None, since: int | None, *, as_json: bool) -> None:
             for held in changed:
                 _print(held, as_json=as_json)
             if changed:
-                pass
+                known = changed[-1].insight.version
             else:
                 await asyncio.sleep(POLL_SECONDS)
 

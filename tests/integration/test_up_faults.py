@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import asyncio
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
 
 import pytest
@@ -44,7 +43,7 @@ async def central(own_nats: OwnNats, make_database: MakeDatabase) -> AsyncIterat
 
 @pytest.fixture
 async def client(central: Hub) -> AsyncIterator[Client]:
-    async with plain_client(str(central.bus.client.connected_url.geturl())) as connected:
+    async with plain_client(central.nats_url) as connected:
         yield connected
 
 
@@ -127,7 +126,7 @@ async def test_a_deleted_stream_is_made_again_while_the_hub_runs(
 ) -> None:
     monkeypatch.setattr(consumer, "RECONCILE_SECONDS", 1.0)
     monkeypatch.setattr(consumer, "FETCH_SECONDS", 1.0)
-    async with spoke(_url(central), make_database(), "one") as one:
+    async with spoke(central.nats_url, make_database(), "one") as one:
         await learn(one.engine, range(5))
         await one.confirms_all()
         await client.jetstream().delete_stream(subjects.STREAM)
@@ -192,7 +191,7 @@ async def test_subscribers_hear_the_plain_subjects_with_the_sender_in_a_header(
 ) -> None:
     exact = await client.subscribe("intelligence.code.pattern.learned")
     every = await client.subscribe("intelligence.*.*.learned")
-    async with spoke(_url(central), make_database(), "one") as one:
+    async with spoke(central.nats_url, make_database(), "one") as one:
         await learn(one.engine, range(3))
         one.uplink.wake()
         for heard in (await exact.next_msg(5), await every.next_msg(5)):
@@ -217,10 +216,6 @@ def kill(server: EmbeddedNats) -> None:
     server.child.kill()
 
 
-def _url(central: Hub) -> str:
-    return str(central.bus.client.connected_url.geturl())
-
-
 async def _has_consumer(central: Hub) -> bool:
     try:
         await central.bus.jetstream().consumer_info(subjects.STREAM, stream.CONSUMER)
@@ -237,7 +232,7 @@ async def _delivered_again(client: Client) -> list[Msg]:
     return await subscription.fetch(10, timeout=2)
 
 
-async def _receipt(message: asyncio.Future[Msg]) -> tuple[int, tuple[tuple[int, int], ...]]:
+async def _receipt(message: Awaitable[Msg]) -> tuple[int, tuple[tuple[int, int], ...]]:
     receipt = decode((await message).data, Receipt)
     return receipt.wm, receipt.gaps
 

@@ -43,6 +43,7 @@ async def started(*services: Service) -> AsyncIterator[None]:
 class Hub:
     """The receiving side of centralcloud."""
 
+    nats_url: str
     engine: AsyncEngine
     bus: Bus
     ingest: Ingest
@@ -68,7 +69,7 @@ async def hub(nats_url: str, database_url: str, *, suspect_seconds: float = 30.0
         commits = asyncio.Event()
         ingest = Ingest(engine, bus, metrics, replicas=1, on_commit=commits.set)
         async with started(bus, ingest):
-            yield Hub(engine, bus, ingest, metrics, commits)
+            yield Hub(nats_url, engine, bus, ingest, metrics, commits)
 
 
 @dataclass
