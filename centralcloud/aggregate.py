@@ -28,6 +28,9 @@ BATCH: Final = 2_000
 LEADING_MAX: Final = 200
 """Changes of one aggregation that are announced one by one."""
 
+SETTLED: Final = 3
+"""From so many instances on an insight is no news: at this number instances release its template."""
+
 Scope = Literal["all", "new"]
 
 
@@ -51,7 +54,8 @@ async def aggregate(engine: AsyncEngine, tenant: str, scope: Scope = "all", *, b
     """Bring insights up to date with observations and return what changed.
 
     `all` merges every waiting pattern, and every insight of a language whose repositories changed. `new` is quick and
-    leaves standing insights alone: it looks only at patterns without an active insight. Raises `TransientError`
+    leaves standing insights alone: it looks only at patterns without an active insight, and at those that still have
+    fewer than `SETTLED` instances and have won one. Raises `TransientError`
     when the database is away; what was committed until then stands.
     """
     run = _Run(engine, tenant, scope, batch)
@@ -121,10 +125,16 @@ class _Run:
     async def _merge(self, connection: AsyncConnection, head: int, taken: Sequence[str]) -> list[Insight]:
         """Write what differs and cross off what is settled; whatever is left out waits for the next `all`."""
         previous = await insights.of_patterns(connection, self._tenant, taken)
-        standing = {name for name, one in previous.items() if one.state == "active"} if self._new_only else set()
+        active_before = {name: one for name, one in previous.items() if one.state == "active"}
+        standing = (
+            {name for name, one in active_before.items() if one.instances >= SETTLED} if self._new_only else set()
+        )
         rows = await observations.of_patterns(connection, self._tenant, set(taken) - standing)
         found = tallies(Observation(**row) for row in rows)
         active, uncovered = await self._conclude(connection, found)
+        if self._new_only:
+            standing |= {name for name, one in active_before.items() if not _won_an_instance(one, active.get(name))}
+            active = {name: one for name, one in active.items() if name not in standing}
         merged = {name: one for name, one in previous.items() if name not in standing | uncovered}
         written = await insights.write(connection, self._tenant, head, _differing(merged, found, active))
         deferred = standing | active.keys() if self._new_only else set()
@@ -164,6 +174,10 @@ def _differing(previous: Mapping[str, Insight], found: Iterable[Tally], active: 
     wanted = {**active, **withdrawn}
     stored = {name: structs.replace(old, version=0) for name, old in previous.items()}
     return [wanted[name] for name in sorted(wanted) if wanted[name] != stored.get(name)]
+
+
+def _won_an_instance(before: Insight, now: Insight | None) -> bool:
+    return now is not None and now.instances > before.instances
 
 
 def _strength(insight: Insight) -> tuple[int, float, str]:

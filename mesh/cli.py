@@ -29,6 +29,7 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "centralcloud": Lazy("centralcloud.cli:centralcloud", "Run the hub, or look after it."),
     "patterns": Lazy("instance.cli.patterns:patterns", "Show what an instance found in its code, and mine it."),
     "insights": Lazy("instance.cli.insights:insights", "Show what the fleet knows, and what is used of it."),
+    "doctor": Lazy("mesh.doctor:doctor", "Check what Flocklore needs, and say how to mend what is missing."),
     "db": Lazy("mesh.db_cli:db", "Look after the databases: schema, backups."),
     "schema": Lazy("mesh.schema_cli:schema", "Export and check the wire contract."),
     "config": Lazy("mesh.config_cli:config", "Show the settings and where each came from."),

@@ -10,8 +10,7 @@ from typing import Any, Final
 
 import click
 
-from shared.commandline import json_option
-from shared.commands import Commands, print_json, print_table
+from shared.commandline import Commands, json_option, print_json, print_table
 from shared.config import FILE_NAME, Resolved
 from shared.errors import AlreadyRunningError
 

@@ -9,8 +9,7 @@ from pathlib import Path
 
 import click
 
-from shared.commandline import json_option
-from shared.commands import Commands, print_facts, print_json, print_table
+from shared.commandline import Commands, json_option, print_facts, print_json, print_table
 
 database_option = click.option("--database", metavar="NAME", help="Which database, where there are several.")
 url_option = click.option("--database-url", metavar="URL", help="The server, instead of DATABASE_URL or the embedded.")

@@ -8,8 +8,7 @@ from collections import Counter
 
 import click
 
-from shared.commandline import json_option
-from shared.commands import print_json, print_table
+from shared.commandline import json_option, print_json, print_table
 from shared.errors import DegradedError, FlockloreError
 
 

@@ -8,8 +8,7 @@ import platform
 
 import click
 
-from shared.commandline import json_option
-from shared.commands import print_facts, print_json
+from shared.commandline import json_option, print_facts, print_json
 from shared.errors import UsageError
 from shared.version import VERSION
 

@@ -1,16 +1,19 @@
-"""What the commands of every package share: errors as exit codes, one JSON document, tables."""
+"""What the commands of every package share: errors as exit codes, one JSON document, tables, facts."""
 
 from __future__ import annotations
 
+import asyncio
 import sys
 import traceback
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Coroutine, Iterable, Sequence
+from typing import Any, TypeVar
 
 import click
 import msgspec
 
 from shared.errors import Exit, FlockloreError
+
+T = TypeVar("T")
 
 json_option = click.option("--json", "as_json", is_flag=True, help="One JSON document on standard output.")
 
@@ -25,8 +28,7 @@ def run(command: click.Command, arguments: Sequence[str], program: str) -> int:
     except (click.Abort, KeyboardInterrupt):
         return Exit.INTERRUPTED
     except FlockloreError as error:
-        click.echo(f"{program}: {error}", err=True)
-        return error.exit_code
+        return report(error, program)
     except BrokenPipeError:
         sys.stderr.close()  # the reader of our output has seen enough
         return Exit.OK
@@ -48,6 +50,62 @@ def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
     if sys.stdout.isatty():
         return _aligned(columns, texts)
     return "\n".join("\t".join(row) for row in (tuple(columns), *texts))
+
+
+class Commands(click.Group):
+    """A group that may also be a program of its own: what a person can act on is one line and an exit code."""
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Do as click does; without a root above it, turn our errors into exit codes."""
+        try:
+            return super().invoke(ctx)
+        except FlockloreError as error:
+            if ctx.parent is not None:
+                raise
+            ctx.exit(report(error))
+
+
+def report(error: FlockloreError, program: str = "flocklore") -> Exit:
+    """Say what went wrong in one line on standard error, and return the exit code."""
+    click.echo(f"{program}: {error}", err=True)
+    return error.exit_code
+
+
+def run_command(work: Coroutine[Any, Any, T]) -> T:
+    """Run a command's asynchronous part; what it logs goes to standard error, from warnings on."""
+    # Imported here: a command that only reads files, and `--help`, start without it.
+    from shared import log  # noqa: PLC0415
+
+    log.configure(level="warning")
+    return asyncio.run(work)
+
+
+def print_json(value: Any) -> None:
+    """Print one JSON document on one line."""
+    click.echo(msgspec.json.encode(value).decode())
+
+
+def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], *, empty: str) -> None:
+    """Print rows under their columns, or `empty` when there are none."""
+    cells = [[printable(value) for value in row] for row in rows]
+    click.echo(table(columns, cells) if cells else empty)
+
+
+def print_facts(facts: Iterable[tuple[str, Any]]) -> None:
+    """Print one `name  value` a line."""
+    shown = [(name, printable(value)) for name, value in facts]
+    width = max((len(name) for name, _ in shown), default=0)
+    for name, value in shown:
+        click.echo(f"{name:<{width}}  {value}".rstrip())
+
+
+def printable(value: Any) -> str:
+    """Show a value on one line; what could steer a terminal is replaced, for much of it was written elsewhere."""
+    if value is None:
+        return "-"
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(value))
 
 
 def _aligned(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

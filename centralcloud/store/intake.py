@@ -75,7 +75,7 @@ _UPSERT = text("""
     )
     INSERT INTO changed_patterns (tenant, fingerprint)
     SELECT DISTINCT tenant, fingerprint FROM new ORDER BY 1, 2
-    ON CONFLICT (tenant, fingerprint) DO UPDATE SET changed_at = clock_timestamp()
+    ON CONFLICT (tenant, fingerprint) DO UPDATE SET changed_at = clock_timestamp(), fresh = true
 """)
 _UPSERT_STATISTICS = text("""
     INSERT INTO instance_statistics AS s (tenant, instance, epoch, version, body)

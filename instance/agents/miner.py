@@ -16,9 +16,9 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from instance.agents.manifests import own_modules_of
 from instance.agents.reading import Batch, Reading, read_batch
-from instance.analysis.workspace import Changes, FileStamp, SourceFile, Workspace, changes
-from instance.learning.origins import MANIFEST_NAMES, own_modules
+from instance.analysis.workspace import Changes, FileStamp, Workspace, changes
 from instance.learning.support import difference
 from instance.store import workspace as store
 from instance.store.workspace import FileRow, Repository
@@ -30,7 +30,6 @@ BATCH_BYTES_MAX: Final = 1024**2
 POOL_FROM_FILES: Final = 20
 """Fewer files are mined in a thread: starting a process takes longer."""
 WORKERS: Final = 2
-MANIFEST_BYTES_MAX: Final = 1024**2
 
 
 @dataclass
@@ -58,7 +57,7 @@ async def mine(engine: AsyncEngine, repository: Repository, workspace: Workspace
     found = await asyncio.to_thread(changes, workspace, known)
     scan = Scan(unchanged=found.unchanged_count, skipped=dict(found.skipped.counts))
     await _forget(engine, repository, found, scan)
-    own = await asyncio.to_thread(_own_modules, workspace)
+    own = await asyncio.to_thread(own_modules_of, workspace)
     async with _executor(len(found.to_read)) as executor:
         async for batch, size in _batches(executor, repository.root, found.to_read, own):
             await _store(engine, repository, batch)
@@ -143,25 +142,3 @@ def _split(readings: Sequence[Reading]) -> Iterator[list[Reading]]:
         size += reading[1].size_bytes
     if batch:
         yield batch
-
-
-def _own_modules(workspace: Workspace) -> dict[str, frozenset[str]]:
-    """Module prefixes that belong to the repository, by language: their names never stay in a template."""
-    manifests = {
-        path: _text(workspace.root / path) for path in workspace.paths if path.rpartition("/")[2] in MANIFEST_NAMES
-    }
-    by_language: dict[str, list[SourceFile]] = {}
-    for file in workspace.files:
-        by_language.setdefault(file.language, []).append(file)
-    return {
-        language: own_modules(language, workspace.root.name, [file.path for file in files], manifests)
-        for language, files in by_language.items()
-    }
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(MANIFEST_BYTES_MAX).decode("utf-8", "replace")
-    except OSError:
-        return ""

@@ -15,7 +15,7 @@ from instance.learning.support import Candidate, score, select
 from instance.store import observations, outbox, workspace
 from instance.store import patterns as store
 from instance.store.observations import CODE, Known
-from shared.commands import print_facts
+from shared.commandline import print_facts
 from shared.database import transaction
 from shared.errors import NotFoundError, UsageError
 

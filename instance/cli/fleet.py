@@ -11,7 +11,7 @@ from instance.store import insights, instances, outbox
 from instance.store.instances import ScheduleRun
 from schemas.insights import InstancesPage, InstancesQuery
 from schemas.subjects import INSTANCES_QUERY
-from shared.commands import print_facts, print_table
+from shared.commandline import print_facts, print_table
 from shared.database import transaction
 
 

@@ -11,7 +11,7 @@ from instance.cli.knowledge import text_of
 from instance.cli.target import Target, open_target, resolve_settings
 from instance.store import insights
 from instance.store.insights import Held
-from shared.commands import print_json, printable
+from shared.commandline import print_json, printable
 from shared.database import transaction
 
 POLL_SECONDS: Final = 0.5

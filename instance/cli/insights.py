@@ -7,8 +7,7 @@ from __future__ import annotations
 import click
 
 from instance.cli.options import instance_option, language_option, limit_option
-from shared.commandline import json_option
-from shared.commands import Commands, print_json, run_command
+from shared.commandline import Commands, json_option, print_json, run_command
 
 
 @click.group(cls=Commands)

@@ -9,8 +9,7 @@ from typing import Any
 
 import click
 
-from shared.commandline import json_option
-from shared.commands import Commands, print_json, print_table, run_command
+from shared.commandline import Commands, json_option, print_json, print_table, run_command
 
 
 @click.group(cls=Commands)

@@ -13,7 +13,7 @@ from instance.store import insights
 from instance.store.insights import Held, Step
 from schemas.insights import Insight, Provenance, WhyQuery
 from schemas.subjects import WHY_QUERY
-from shared.commands import print_facts, print_json, print_table
+from shared.commandline import print_facts, print_json, print_table
 from shared.database import transaction
 from shared.errors import FlockloreError, NotFoundError, UsageError
 

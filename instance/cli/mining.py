@@ -12,11 +12,11 @@ from typing import Any, Final
 import click
 from msgspec import Struct
 
-from instance.agents.miner import MANIFEST_BYTES_MAX, POOL_FROM_FILES, WORKERS
+from instance.agents.manifests import own_modules_of
+from instance.agents.miner import POOL_FROM_FILES, WORKERS
 from instance.agents.reading import Batch, Reading, read_batch
 from instance.analysis.workspace import Workspace, changes, walk
 from instance.learning.idioms import Idiom
-from instance.learning.origins import MANIFEST_NAMES, own_modules
 from instance.learning.support import Candidate, score, select, unpack
 from instance.store.workspace import PatternRow
 from shared.pool import cpu_pool
@@ -75,7 +75,7 @@ def survey(root: Path, *, language: str | None, limit: int) -> Survey:
 
 def _mined(workspace: Workspace, readings: Sequence[Reading]) -> Iterator[Batch]:
     """Mine batches as they come: in processes where there are many files."""
-    own = _own_modules(workspace)
+    own = own_modules_of(workspace)
     batches = [readings[start : start + _BATCH_FILES] for start in range(0, len(readings), _BATCH_FILES)]
     if len(readings) < POOL_FROM_FILES:
         yield from (read_batch(workspace.root, batch, own) for batch in batches)
@@ -125,25 +125,3 @@ def _shown(candidate: Candidate, files_total: int) -> Mined:
 
 def _idiom(row: PatternRow) -> Idiom:
     return Idiom(bytes.fromhex(row.fingerprint), row.language, row.view, row.template, row.names, row.tokens, 0)
-
-
-def _own_modules(workspace: Workspace) -> dict[str, frozenset[str]]:
-    """Module prefixes that belong to the directory, by language."""
-    manifests = {
-        path: _text(workspace.root / path) for path in workspace.paths if path.rpartition("/")[2] in MANIFEST_NAMES
-    }
-    by_language: dict[str, list[str]] = {}
-    for file in workspace.files:
-        by_language.setdefault(file.language, []).append(file.path)
-    return {
-        language: own_modules(language, workspace.root.name, paths, manifests)
-        for language, paths in by_language.items()
-    }
-
-
-def _text(path: Path) -> str:
-    try:
-        with path.open("rb") as file:
-            return file.read(MANIFEST_BYTES_MAX).decode("utf-8", "replace")
-    except OSError:
-        return ""

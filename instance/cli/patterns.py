@@ -9,8 +9,7 @@ from pathlib import Path
 import click
 
 from instance.cli.options import instance_option, language_option, limit_option
-from shared.commandline import json_option
-from shared.commands import Commands, print_json, print_table, run_command
+from shared.commandline import Commands, json_option, print_json, print_table, run_command
 
 
 @click.group(cls=Commands)

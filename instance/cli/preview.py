@@ -16,7 +16,7 @@ from instance.sync.announce import Announcement, Limits, compose, open_gate
 from instance.sync.gate import Gate
 from schemas.codec import encode
 from schemas.events import AnyEvent, ArchitecturePatternLearned, CodePatternLearned
-from shared.commands import print_table
+from shared.commandline import print_table
 from shared.database import transaction
 
 

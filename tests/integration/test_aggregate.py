@@ -94,9 +94,9 @@ async def test_too_few_left_revokes_and_enough_again_restores(engine: AsyncEngin
 
 
 async def test_new_only_is_prompt_and_leaves_standing_insights_alone(engine: AsyncEngine) -> None:
-    old = await shared_by(engine, "old", ["ann", "bob"])
+    old = await shared_by(engine, "old", ["ann", "bob", "dan"])
     await aggregate(engine, TENANT)
-    await shared_by(engine, "old", ["ann", "bob", "cyd"])
+    await shared_by(engine, "old", ["cyd"])
     new = await shared_by(engine, "new", ["ann", "cyd"])
     await shared_by(engine, "lonely", ["cyd"])
     result = await aggregate(engine, TENANT, "new")
@@ -104,7 +104,17 @@ async def test_new_only_is_prompt_and_leaves_standing_insights_alone(engine: Asy
     assert (result.changed, found[old].version, found[new].version) == (1, 1, 2)
     assert await waiting(engine) == 2  # the old one, and the new one to be measured again
     await aggregate(engine, TENANT)
-    assert (await stored(engine))[old].instances == 3
+    assert (await stored(engine))[old].instances == 4
+
+
+async def test_winning_the_third_instance_is_news_and_changing_counts_are_not(engine: AsyncEngine) -> None:
+    young = await shared_by(engine, "young", ["ann", "bob"])
+    await aggregate(engine, TENANT, "new")
+    await observe(engine, observation("young", "ann", "repository of ann", files=99, version=2))
+    assert (await aggregate(engine, TENANT, "new")).changed == 0
+    await shared_by(engine, "young", ["cyd"])
+    assert (await aggregate(engine, TENANT, "new")).changed == 1
+    assert (await stored(engine))[young].instances == 3
 
 
 async def test_a_fleet_that_returns_to_what_it_was_leaves_no_stale_insight(engine: AsyncEngine) -> None:

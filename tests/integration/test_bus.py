@@ -15,8 +15,7 @@ from shared.embedded.nats import EmbeddedNats
 from shared.errors import TransientError, UnreachableError
 from shared.metrics import Metrics
 from shared.publisher import WindowPublisher
-from tests.support.lifecycle import started
-from tests.support.lifecycle import stress
+from tests.support.lifecycle import started, stress
 from tests.support.wait import eventually
 
 OwnNats = Callable[[], EmbeddedNats]
@@ -67,7 +66,7 @@ async def test_after_a_kill_it_comes_back_with_its_subscriptions(own_nats: OwnNa
         _kill(server)
         await eventually(lambda: not bus.connected.is_set())
         await asyncio.to_thread(server.start)
-        await eventually(lambda: bus.connected.is_set(), 15)
+        await eventually(bus.connected.is_set, 15)
         await bus.hint("test.word", b"again")
         await eventually(lambda: heard == [b"again"])
 

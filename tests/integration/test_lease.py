@@ -36,20 +36,27 @@ async def test_a_second_live_holder_is_refused_and_told_who_holds_it(database_ur
         await second.stop()
 
 
-async def test_the_lease_of_a_dead_process_of_this_machine_is_taken_at_once(database_url: str) -> None:
+@pytest.mark.parametrize(
+    ("pid", "started"),
+    [(2**22 + 1, 1.0), (os.getpid(), process_started(os.getpid()) + 1)],
+    ids=["process gone", "pid reused"],
+)
+async def test_the_lease_of_a_dead_process_of_this_machine_is_taken_at_once(
+    database_url: str, pid: int, started: float
+) -> None:
     async with instance_engine(database_url) as engine:
-        dead = lease(engine, "dead", ttl_seconds=3600)
-        dead.epoch = await dead._acquire(vacated=None) or 0
-        for pid, started in ((2**22 + 1, 1.0), (os.getpid(), process_started(os.getpid()) + 1)):  # gone; pid reused
-            async with transaction(engine) as connection:
-                await connection.execute(
-                    text("UPDATE distributed_locks SET pid = :pid, pid_started = :started"),
-                    {"pid": pid, "started": started},
-                )
-            heir = lease(engine, f"heir of {pid}", ttl_seconds=3600)
-            await heir.start()
-            assert heir.epoch > dead.epoch
-            heir._task.cancel()  # type: ignore[union-attr]  # dies without giving back
+        async with transaction(engine) as connection:
+            await connection.execute(
+                text(
+                    "INSERT INTO distributed_locks VALUES"
+                    " ('one', 'dead', :host, :pid, :started, 7, now(), now(), now() + interval '1 h')"
+                ),
+                {"host": socket.gethostname(), "pid": pid, "started": started},
+            )
+        heir = lease(engine, "heir")
+        await heir.start()
+        assert heir.epoch == 8
+        await heir.stop()
 
 
 async def test_an_expired_lease_fences_its_old_holder_out(database_url: str) -> None:

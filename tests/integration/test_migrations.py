@@ -7,12 +7,12 @@ from pathlib import Path
 import psycopg
 import pytest
 
-import centralcloud.daemon
+import centralcloud.store
 import instance.daemon
 from shared.errors import ConfigurationError
 from shared.migrations import known_revisions, status, upgrade
 
-DIRECTORIES = [instance.daemon.MIGRATIONS, centralcloud.daemon.MIGRATIONS]
+DIRECTORIES = [instance.daemon.MIGRATIONS, centralcloud.store.MIGRATIONS]
 
 
 @pytest.mark.parametrize("directory", DIRECTORIES, ids=["instance", "centralcloud"])

@@ -8,8 +8,7 @@ from shared.errors import ConfigurationError, NotFoundError
 from shared.metrics import Metrics
 from shared.schedule import Schedules, Task, overridden
 from tests.support.databases import instance_engine
-from tests.support.lifecycle import started
-from tests.support.lifecycle import stress
+from tests.support.lifecycle import started, stress
 from tests.support.patterns import scalar
 from tests.support.wait import eventually
 

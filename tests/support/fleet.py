@@ -119,14 +119,15 @@ async def spoke(
         # As in the daemon: a second one on this database stops before it writes anything.
         lease = Lease(engine, "instance", holder=f"{name} of a test", ttl_seconds=lease_seconds)
         await stack.enter_async_context(started(lease))
-        one = await _parts(engine, nats_url, name, lease, resend_seconds, sync_seconds)
+        one = await parts(engine, nats_url, name, lease, resend_seconds, sync_seconds)
         await stack.enter_async_context(started(one.bus, one.receipts, one.uplink))
         yield one
 
 
-async def _parts(
+async def parts(
     engine: AsyncEngine, nats_url: str, name: str, lease: Lease, resend_seconds: float, sync_seconds: float
 ) -> Spoke:
+    """Build the sending side of an instance, put together as in its daemon, not started."""
     metrics = Metrics()
     identity = await enrol(engine, InstanceSettings(instance_id=name, nats_url=nats_url))
     sender = Sender(identity.tenant, identity.instance_id)

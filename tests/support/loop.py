@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
@@ -11,8 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from centralcloud.ingest.consumer import Ingest
 from centralcloud.ingest.presence import Presence
-from instance.daemon import enrol
 from instance.config import InstanceSettings
+from instance.daemon import enrol
 from instance.store.identity import Identity
 from instance.sync.receipts import Receipts
 from instance.sync.uplink import Uplink

@@ -20,7 +20,7 @@ from mesh.config_template import TEMPLATE
 from mesh.db_cli import db
 from mesh.doctor import doctor
 from mesh.misc_cli import completion, version
-from shared.commands import Commands, print_table, printable
+from shared.commandline import Commands, print_table, printable
 from shared.errors import Exit, FlockloreError, NotFoundError, NotRunningError
 from tests.support.processes import REPOSITORY
 

@@ -20,7 +20,8 @@ def settings(
 def file(tmp_path: Path) -> Path:
     path = tmp_path / "flocklore.toml"
     path.write_text(
-        'nats_host = "file.example"\nnats_port = 4300\n[instance]\ninstance_id = "from-file"\n[centralcloud]\nstream_replicas = 3\n'
+        'nats_host = "file.example"\nnats_port = 4300\n'
+        '[instance]\ninstance_id = "from-file"\n[centralcloud]\nstream_replicas = 3\n'
     )
     return path
 
@@ -103,5 +104,5 @@ def test_secrets_are_masked() -> None:
 
 def test_every_field_is_shown() -> None:
     shown = {key for key, _, _ in settings().shown()}
-    assert shown == {field for field in InstanceSettings.__struct_fields__}
+    assert shown == set(InstanceSettings.__struct_fields__)
     assert set(Settings.__struct_fields__) <= shown

@@ -29,7 +29,14 @@ HASH, OTHER = "a" * 16, "b" * 16
     ],
 )
 def test_verdicts(
-    wm: int, wm_hash: str | None, own_hash: str | None, rotate: str | None, oldest: int, fresh: bool, verdict: Verdict
+    wm: int,
+    wm_hash: str | None,
+    own_hash: str | None,
+    rotate: str | None,
+    oldest: int,
+    *,
+    fresh: bool,
+    verdict: Verdict,
 ) -> None:
     receipt = Receipt(epoch=EPOCH, wm=wm, wm_hash=wm_hash, rotate_after=rotate)
     assert judge(receipt, OURS, own_hash, oldest, fresh=fresh) is verdict
