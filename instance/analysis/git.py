@@ -23,14 +23,15 @@ def tracked_and_untracked(root: Path) -> list[str] | None:
 def repository_key(root: Path) -> str | None:
     """Return the same 32 hexadecimal digits for every full clone of one git repository; None when there is no such.
 
-    The key is made of the root commits, which clones share whatever their URL. A shallow clone does not know them.
+    The key is made of the root commits, which clones share whatever their URL, and of where `root` lies in the work
+    tree. A shallow clone does not know its root commits, and a directory git ignores belongs to no repository.
     """
-    if _git(root, "rev-parse", "--is-shallow-repository") != b"false\n":
+    if _git(root, "rev-parse", "--is-shallow-repository") != b"false\n" or not _git(root, "ls-files", "-z"):
         return None
-    roots = _git(root, "rev-list", "--max-parents=0", "HEAD")
-    if not roots:
+    roots, place = _git(root, "rev-list", "--max-parents=0", "HEAD"), _git(root, "rev-parse", "--show-prefix")
+    if not roots or place is None:
         return None
-    return blake2b(b"\n".join(sorted(roots.split())), digest_size=16).hexdigest()
+    return blake2b(b"\n".join([*sorted(roots.split()), place.rstrip(b"\n")]), digest_size=16).hexdigest()
 
 
 def _git(root: Path, *arguments: str) -> bytes | None:

@@ -68,7 +68,8 @@ _ACTIVE = text(f"""
        AND (CAST(:language AS text) IS NULL OR body->>'language' = :language)
        AND (CAST(:words AS text) IS NULL
             OR concat_ws(' ', body->>'template', body->>'name', body->>'kind') ILIKE :words)
-     ORDER BY (body->>'instances')::int DESC, (body->>'confidence')::float DESC, id LIMIT :limit
+     ORDER BY (body->>'instances')::int DESC, (body->>'confidence')::float DESC, (body->>'files')::bigint DESC, id
+     LIMIT :limit
 """)
 _BY_PREFIX = text(f"{_SELECT} WHERE id LIKE :prefix ORDER BY id LIMIT 2")
 _HISTORY = text("SELECT version, change, changed_at FROM insight_changes WHERE id = :id ORDER BY changed_at, version")

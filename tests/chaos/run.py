@@ -9,13 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from psycopg.errors import UndefinedTable
-
 from shared.embedded.nats import EmbeddedNats
 from shared.errors import Exit
 from tests.chaos.faults import inflict, schedule
 from tests.chaos.mesh import Mesh
-from tests.chaos.verdict import Verdict, judge, replayed_otherwise, rows, settled, standing
+from tests.chaos.verdict import Verdict, count, judge, replayed_otherwise, settled, standing
 from tests.support.wait import eventually
 
 SETTLE_SECONDS = 90.0
@@ -85,7 +83,7 @@ async def _outcome(mesh: Mesh, databases: dict[str, str], seed: int, faults: int
         faults=faults,
         events=sum(one.events for one in standings),
         resent=sum(one.resent for one in standings),
-        forks=rows(mesh.hub_url, "SELECT count(*) FROM forks")[0][0],
+        forks=count(mesh.hub_url, "SELECT count(*) FROM forks"),
         rotations=sum(one.rotations for one in standings),
         verdict=judge(mesh.hub_url, databases),
         replayed_otherwise=await replayed_otherwise(mesh.hub_url, mesh.make_database()),
@@ -100,15 +98,7 @@ def _has_begun(mesh: Mesh) -> bool:
     learned = "SELECT count(*) FROM outbox"
     asked = [(mesh.hub_url, registered), *((one.plan.database_url, learned) for one in mesh.instances)]
     wanted = [len(mesh.instances) - 1, *(1 for _ in mesh.instances)]
-    return all(_count(url, statement) >= least for (url, statement), least in zip(asked, wanted, strict=True))
-
-
-def _count(database_url: str, statement: str) -> int:
-    """A count; 0 while there is no such table yet."""
-    try:
-        return int(rows(database_url, statement)[0][0])
-    except UndefinedTable:
-        return 0
+    return all(count(url, statement) >= least for (url, statement), least in zip(asked, wanted, strict=True))
 
 
 def _cells(one: Outcome) -> tuple[float, ...]:

@@ -73,7 +73,9 @@ class Relay(Service):
             return False
         first, last = rows[0][0], rows[-1][0]
         batch = Batch(epoch=epoch, first_seq=first, events=tuple(Raw(body) for _, body in rows))
-        body = encode(Envelope(timestamp=datetime.now(UTC), source=Source(instance_id=self._me.instance_id), data=batch))
+        body = encode(
+            Envelope(timestamp=datetime.now(UTC), source=Source(instance_id=self._me.instance_id), data=batch)
+        )
         subject = subjects.learned(TOPIC, Sender(self._me.tenant, self._me.instance_id))
         message_id = {headers.MESSAGE_ID: f"{self._me.instance_id}.{first}-{last}"}
         await self._bus.jetstream(PUBLISH_SECONDS).publish(subject, body, headers=message_id)

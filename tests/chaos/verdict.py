@@ -10,6 +10,7 @@ from typing import Any, NamedTuple
 
 import msgspec
 import psycopg
+from psycopg.errors import UndefinedTable
 from sqlalchemy import text
 
 from centralcloud.ingest.arrivals import Arrival
@@ -127,6 +128,14 @@ def rows(database_url: str, statement: str, *values: Any) -> list[tuple[Any, ...
     """Everything a statement returns."""
     with psycopg.connect(database_url) as connection:
         return connection.execute(statement, values).fetchall()
+
+
+def count(database_url: str, statement: str) -> int:
+    """A count; 0 while there is no such table yet."""
+    try:
+        return int(rows(database_url, statement)[0][0])
+    except UndefinedTable:
+        return 0
 
 
 def _known(found: list[tuple[Any, ...]]) -> Known:

@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
-from typing import cast
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -151,7 +150,7 @@ async def _reaches(engine: AsyncEngine, statement: str, wanted: object, timeout_
 
     async def check() -> bool:
         last[0] = await scalar(engine, statement)
-        return cast("bool", last[0] == wanted)
+        return last[0] == wanted
 
     try:
         await eventually(check, timeout_seconds, what=statement)

@@ -82,9 +82,7 @@ async def spoke(
         lease = Lease(engine, "instance", holder=identity.holder, ttl_seconds=3)
         sender = Sender(identity.tenant, identity.instance_id)
         bus = Bus([nats_url], client_name=name, inbox_prefix=inbox_prefix(sender), metrics=metrics)
-        uplink = Uplink(
-            engine, bus, lease, identity, Source(instance_id=name), metrics, resend_seconds=resend_seconds
-        )
+        uplink = Uplink(engine, bus, lease, identity, Source(instance_id=name), metrics, resend_seconds=resend_seconds)
         receipts = Receipts(
             engine,
             bus,

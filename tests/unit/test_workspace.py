@@ -235,6 +235,19 @@ def test_outside_git_and_in_a_shallow_clone_there_is_no_key(tmp_path: Path) -> N
     assert repository_key(tmp_path / "shallow") is None
 
 
+def test_each_part_of_a_repository_has_its_own_key_and_what_git_ignores_has_none(tmp_path: Path) -> None:
+    for path in ("api/a.py", "web/b.py", ".venv/lib/c.py"):
+        put(tmp_path, path)
+    put(tmp_path, ".gitignore", ".venv/\n")
+    git(tmp_path, "init")
+    git(tmp_path, "add", ".")
+    git(tmp_path, "commit", "-m", "one")
+    keys = [repository_key(tmp_path / part) for part in (".", "api", "web")]
+    assert None not in keys
+    assert len(set(keys)) == 3
+    assert repository_key(tmp_path / ".venv" / "lib") is None
+
+
 def test_a_name_that_is_not_unicode_is_skipped_by_reason(root: Path) -> None:
     (root / os.fsdecode(b"\xff.py")).write_text("x = 1\n")
     put(root, "a.py")
