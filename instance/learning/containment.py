@@ -1,63 +1,63 @@
 """Which templates are part of one another: an index over chosen ones, so that nobody compares each with each.
 
 If one text contains another, the inner tokens of the shorter one stand whole in the longer one. So a template can be
-part only of those that hold its rarest inner token, and can hold only those whose rarest inner token it holds.
+part only of those that hold its longest inner token, and can hold only those whose longest inner token it holds.
 """
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator
+from collections import defaultdict
+from collections.abc import Iterator
 from typing import NamedTuple
 
 _NEARLY_THE_SAME = 0.8
 
 
-class Text(NamedTuple):
-    """A template as it is compared, with the files it is in; `token` is its rarest inner one."""
+class Compared(NamedTuple):
+    """A template as it is compared, its longest inner token, which is seldom a common one, and its support."""
 
-    bare: str
+    text: str
     token: str
     files: int
 
 
+def compared(template: str, files: int) -> Compared:
+    """Return a template as it is compared: all holes alike, so that their numbering does not hide containment."""
+    parts = ["$" if part[0] == "$" else part for part in template.split(" ")]
+    return Compared(" ".join(parts), max(parts[1:-1], key=len, default=""), files)
+
+
 class Containment:
-    """The chosen templates; tokens are rare or common among all the `templates` there are to choose from."""
+    """The templates chosen so far."""
 
-    def __init__(self, templates: Iterable[str]) -> None:
-        self._uses: Counter[str] = Counter()
-        for template in templates:
-            self._uses.update(set(_bare(template).split(" ")))
-        self._by_token: defaultdict[str, list[Text]] = defaultdict(list)
-        self._by_rarest: defaultdict[str, list[Text]] = defaultdict(list)
+    def __init__(self) -> None:
+        self._by_token: defaultdict[str, list[Compared]] = defaultdict(list)
+        self._by_longest: defaultdict[str, list[Compared]] = defaultdict(list)
 
-    def text(self, template: str, files: int) -> Text:
-        """Return a template as it is compared and chosen."""
-        bare = _bare(template)
-        return Text(bare, min(bare.split(" ")[1:-1], key=self._uses.__getitem__, default=""), files)
+    def choose(self, one: Compared) -> None:
+        """Add a template."""
+        self._by_longest[one.token].append(one)
+        for token in _tokens(one):
+            self._by_token[token].append(one)
 
-    def choose(self, text: Text) -> None:
-        """Add a template to the chosen ones."""
-        self._by_rarest[text.token].append(text)
-        for token in {*text.bare.split(" "), ""}:
-            self._by_token[token].append(text)
-
-    def redundant(self, text: Text) -> bool:
+    def makes_redundant(self, one: Compared) -> bool:
         """Tell whether a template is part of a chosen one, or the reverse, with nearly the same support."""
-        few, many = text.files * _NEARLY_THE_SAME, text.files / _NEARLY_THE_SAME
         return any(
-            few <= other.files <= many and (text.bare in other.bare or other.bare in text.bare)
-            for other in self._alike(text)
+            _nearly_the_same(one.files, other.files) and (one.text in other.text or other.text in one.text)
+            for other in self._alike(one)
         )
 
-    def _alike(self, text: Text) -> Iterator[Text]:
+    def _alike(self, one: Compared) -> Iterator[Compared]:
         """Go through the chosen ones that may hold this template, then those it may hold."""
-        # The empty token stands for texts too short to have an inner one: it is looked up like a token all have.
-        yield from self._by_token.get(text.token, ())
-        for token in {*text.bare.split(" "), ""}:
-            yield from self._by_rarest.get(token, ())
+        yield from self._by_token.get(one.token, ())
+        for token in _tokens(one):
+            yield from self._by_longest.get(token, ())
 
 
-def _bare(template: str) -> str:
-    """Return a template with all holes alike, so that their numbering does not hide containment."""
-    return " ".join("$" if part[0] == "$" and part != "$" else part for part in template.split(" "))
+def _tokens(one: Compared) -> set[str]:
+    """Return what is in a template; the empty token of those too short for an inner one is in all."""
+    return {*one.text.split(" "), ""}
+
+
+def _nearly_the_same(files: int, others: int) -> bool:
+    return min(files, others) >= max(files, others) * _NEARLY_THE_SAME

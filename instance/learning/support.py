@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from instance.learning.containment import Containment, compared
 from instance.learning.fingerprint import FINGERPRINT_BYTES
 from instance.learning.idioms import FilePatterns, Idiom
 from instance.learning.information import bits
@@ -18,7 +19,6 @@ _RECORD = struct.Struct(f">{FINGERPRINT_BYTES}sI")
 _OCCURRENCES_MAX = 0xFFFFFFFF
 _USE_BITS = 6.0  # what a use still costs once the pattern has a name: where it stands, what fills its holes
 _BITS_MAX = 60.0  # beyond this a pattern is a copied file rather than a habit
-_NEARLY_THE_SAME = 0.8
 _FAMILY_MAX = 3
 
 
@@ -80,11 +80,16 @@ def select(candidates: Iterable[Candidate], files_total: int, *, limit: int, min
     )
     chosen: list[Candidate] = []
     families: Counter[tuple[str, ...]] = Counter()
+    containment = Containment()
     for candidate in ranked:
         if len(chosen) == limit:
             break
         family = _family(candidate.idiom)
-        if families[family] < _FAMILY_MAX and not any(_redundant(candidate, other) for other in chosen):
+        if families[family] == _FAMILY_MAX:
+            continue
+        one = compared(candidate.idiom.template, candidate.files)
+        if not containment.makes_redundant(one):
+            containment.choose(one)
             chosen.append(candidate)
             families[family] += 1
     return chosen
@@ -94,17 +99,3 @@ def _family(idiom: Idiom) -> tuple[str, ...]:
     """Return what variants of one habit share: the first two public names, or the template itself."""
     names = tuple(name for name, _ in idiom.names[:2])
     return names or (idiom.template,)
-
-
-def _redundant(candidate: Candidate, chosen: Candidate) -> bool:
-    """Tell whether one template is part of the other with nearly the same support."""
-    few, many = sorted((candidate.files, chosen.files))
-    if few < many * _NEARLY_THE_SAME:
-        return False
-    ours, theirs = _bare(candidate.idiom.template), _bare(chosen.idiom.template)
-    return ours in theirs or theirs in ours
-
-
-def _bare(template: str) -> str:
-    """Return a template with all holes alike, so that their numbering does not hide containment."""
-    return " ".join("$" if part[0] == "$" and part != "$" else part for part in template.split(" "))

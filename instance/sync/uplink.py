@@ -134,25 +134,31 @@ class Uplink(Service):
         return await self._publisher.publish(subject, payload, message_headers, PUBLISH_SECONDS)
 
     async def _settle(self, epoch: str, parcels: Sequence[Parcel], outcomes: Sequence[PubAck | BaseException]) -> None:
-        """Make what was not acknowledged due again; when the stream went backwards, everything unconfirmed."""
+        """Make what was not acknowledged due again; when the stream went backwards, everything unconfirmed.
+
+        What the stream refused, full for instance, is left to the waiting times of resends.
+        """
         acknowledged = [outcome.seq for outcome in outcomes if isinstance(outcome, PubAck) and not outcome.duplicate]
         rolled_back = bool(acknowledged) and min(acknowledged) <= self._stream_seq
         self._stream_seq = max(acknowledged, default=self._stream_seq)
-        failed = [
-            (parcel, outcome)
-            for parcel, outcome in zip(parcels, outcomes, strict=True)
-            if isinstance(outcome, BaseException)
-        ]
-        for _, outcome in failed:
-            if not isinstance(outcome, TransientError):
-                raise outcome
-        if not failed and not rolled_back:
-            return
-        async with transaction(self._engine) as connection:
-            if rolled_back:
-                log.warning("the stream was wiped or rolled back; sending again what is unconfirmed")
-                await outbox.unmark_sent(connection, epoch, 1, parcels[0].first_seq - 1)
-            for parcel, _ in failed:
-                await outbox.unmark_sent(connection, epoch, parcel.first_seq, parcel.last_seq)
-        if failed:
-            raise UnreachableError(f"{len(failed)} envelopes were not stored: {failed[0][1]}")
+        unheard = [parcel for parcel, outcome in zip(parcels, outcomes, strict=True) if _unheard(outcome)]
+        if rolled_back or unheard:
+            async with transaction(self._engine) as connection:
+                if rolled_back:
+                    log.warning("the stream was wiped or rolled back; sending again what is unconfirmed")
+                    await outbox.unmark_sent(connection, epoch, 1, parcels[0].first_seq - 1)
+                for parcel in unheard:
+                    await outbox.unmark_sent(connection, epoch, parcel.first_seq, parcel.last_seq)
+        if unheard:
+            raise UnreachableError(f"{len(unheard)} envelopes were not acknowledged")
+
+
+def _unheard(outcome: PubAck | BaseException) -> bool:
+    """Whether nothing was heard of an envelope; a refusal is logged, a bug raised."""
+    if isinstance(outcome, PubAck):
+        return False
+    if not isinstance(outcome, TransientError):
+        raise outcome
+    if not isinstance(outcome, UnreachableError):
+        log.warning("the stream refused an envelope; it is sent again later", reason=str(outcome))
+    return isinstance(outcome, UnreachableError)

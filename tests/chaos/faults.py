@@ -150,6 +150,21 @@ async def instance_cloned(mesh: Mesh, chance: random.Random) -> None:
         instance.process.start()
 
 
+async def instance_cloned_while_frozen(mesh: Mesh, chance: random.Random) -> None:
+    """The same, while the original stands still and thinks that it is alone."""
+    instance, clone_url = _one(mesh, chance), mesh.make_database()
+    async with instance.lock:
+        instance.process.freeze()
+        await mesh.copy(instance.plan.database_url, clone_url)
+        clone = instance.twin(clone_url)
+        mesh.twins.append(clone)
+        clone.start()
+        await asyncio.sleep(3 * LEARN_SECONDS)
+        instance.process.thaw()
+        await asyncio.sleep(LEARN_SECONDS)
+        clone.kill()
+
+
 FAULTS: Final[tuple[Fault, ...]] = (
     broker_killed,
     broker_wiped,
@@ -163,6 +178,7 @@ FAULTS: Final[tuple[Fault, ...]] = (
     instance_frozen,
     instance_restored,
     instance_cloned,
+    instance_cloned_while_frozen,
 )
 
 

@@ -6,6 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from instance.learning.containment import Containment, compared
 from instance.learning.fingerprint import fingerprint
 from instance.learning.idioms import FilePatterns, Idiom
 from instance.learning.support import Candidate, Delta, difference, pack, score, select, unpack
@@ -76,6 +77,23 @@ def test_a_part_with_the_same_support_is_not_chosen_again() -> None:
     chosen = select([part, whole, wider], 100, limit=10)
     assert part not in chosen
     assert {whole, wider} <= set(chosen)
+
+
+words = st.lists(st.sampled_from(["a", "b", "ab", "$1", "$2", "("]), min_size=1, max_size=6).map(" ".join)
+
+
+@given(st.lists(st.tuples(words, st.integers(1, 12)), unique_by=lambda one: one[0], max_size=12))
+def test_the_index_finds_what_comparing_each_with_each_finds(templates: list[tuple[str, int]]) -> None:
+    known = [compared(*one) for one in templates]
+    containment = Containment()
+    for place, one in enumerate(known):
+        redundant = any(
+            min(one.files, other.files) >= 0.8 * max(one.files, other.files)
+            and (one.text in other.text or other.text in one.text)
+            for other in known[:place]
+        )
+        assert containment.makes_redundant(one) == redundant
+        containment.choose(one)
 
 
 def test_selection_is_limited_and_needs_support() -> None:

@@ -2,32 +2,12 @@
 
 from alembic import op
 
+from shared import coordination
+
 revision = "0001"
 down_revision = None
 branch_labels = None
 depends_on = None
-
-_COORDINATION = """
-    CREATE TABLE distributed_locks (
-        lock_name     text PRIMARY KEY,
-        instance_id   text NOT NULL,
-        hostname      text NOT NULL,
-        pid           integer NOT NULL,
-        pid_started   double precision NOT NULL,
-        epoch         bigint NOT NULL CHECK (epoch > 0),
-        acquired_at   timestamptz NOT NULL,
-        heartbeat_at  timestamptz NOT NULL,
-        expires_at    timestamptz NOT NULL
-    );
-    CREATE TABLE schedule_runs (
-        name           text PRIMARY KEY,
-        last_started   timestamptz NOT NULL,
-        last_finished  timestamptz,
-        next_run       timestamptz,
-        last_error     text,
-        runs           bigint NOT NULL CHECK (runs > 0)
-    );
-"""
 
 _IDENTITY = """
     CREATE TABLE identity (
@@ -152,5 +132,5 @@ _DOWNLINK = """
 
 
 def upgrade() -> None:
-    for statements in (_COORDINATION, _IDENTITY, _WORKSPACE, _UPLINK, _DOWNLINK):
+    for statements in (coordination.TABLES_1, _IDENTITY, _WORKSPACE, _UPLINK, _DOWNLINK):
         op.execute(statements)

@@ -1,0 +1,179 @@
+"""Every service of both daemons, built as the daemons build it, starts and stops in any order on real servers."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+import centralcloud
+import instance
+import mesh
+import schemas
+import shared
+from centralcloud.aggregator import Aggregator
+from centralcloud.ingest.consumer import Ingest
+from centralcloud.schedules import schedule_table as central_schedules
+from instance.agents.student import Student
+from instance.config import InstanceSettings
+from instance.daemon import enrol
+from instance.schedules import schedule_table
+from instance.store.identity import Identity
+from instance.sync.downlink import Downlink
+from instance.sync.heartbeat import Heartbeats
+from instance.sync.receipts import Receipts
+from instance.sync.uplink import Uplink
+from schemas.envelope import Source
+from shared.bus import Bus
+from shared.embedded.nats import EmbeddedNats
+from shared.lease import Lease
+from shared.metrics import Metrics
+from shared.runner import _Readiness
+from shared.schedule import Schedules
+from shared.service import Service
+from tests.support.databases import central_engine, instance_engine
+from tests.support.lifecycle import started, stress
+
+
+@dataclass
+class Surroundings:
+    """What the services of one daemon share; the bus and the lease are those under the service, already running."""
+
+    engine: AsyncEngine
+    bus: Bus
+    lease: Lease
+    settings: InstanceSettings
+    me: Identity
+    metrics: Metrics
+    directory: Path
+
+
+def new_bus(url: str) -> Bus:
+    return Bus([url], client_name="stressed", inbox_prefix="_INBOX.default.stressed", metrics=Metrics())
+
+
+@pytest.fixture
+async def spoke(database_url: str, nats_server: EmbeddedNats, tmp_path: Path) -> AsyncIterator[Surroundings]:
+    """An instance's database and bus."""
+    settings = InstanceSettings(instance_id="stressed", nats_url=nats_server.url, workspace=str(tmp_path))
+    async with instance_engine(database_url) as engine:
+        lease = Lease(engine, "instance", holder="a test")
+        async with started(lease):
+            me, bus = await enrol(engine, settings), new_bus(nats_server.url)
+            yield Surroundings(engine, bus, lease, settings, me, Metrics(), tmp_path)
+
+
+@pytest.fixture
+async def hub(database_url: str, own_nats: Callable[[], EmbeddedNats], tmp_path: Path) -> AsyncIterator[Surroundings]:
+    """The central database, and a bus to a server of its own for the stream; who we are does not matter there."""
+    settings = InstanceSettings()
+    me = Identity("default", "nobody", "nobody", None)
+    async with central_engine(database_url) as engine:
+        bus = new_bus(own_nats().url)
+        lease = Lease(engine, "centralcloud", holder="a test")
+        yield Surroundings(engine, bus, lease, settings, me, Metrics(), tmp_path)
+
+
+def downlink(there: Surroundings) -> Downlink:
+    return Downlink(there.engine, there.bus, there.me.tenant, there.metrics, ask_seconds=0.001)
+
+
+def heartbeats(there: Surroundings) -> Heartbeats:
+    return Heartbeats(there.engine, there.bus, there.me, every_seconds=0.001, role="hybrid", region="")
+
+
+def uplink(there: Surroundings) -> Uplink:
+    source = Source(instance_id=there.me.instance_id)
+    built = Uplink(there.engine, there.bus, there.lease, there.me, source, there.metrics)
+    built.admitted.set()
+    return built
+
+
+def receipts(there: Surroundings) -> Receipts:
+    return Receipts(
+        there.engine,
+        there.bus,
+        there.me,
+        there.metrics,
+        policy="public",
+        on_admitted=lambda: None,
+        on_due=lambda: None,
+        sync_seconds=0.001,
+    )
+
+
+def instance_schedules(there: Surroundings) -> Schedules:
+    student = Student(there.engine, there.settings, on_said=lambda: None)
+    return Schedules(there.engine, schedule_table(there.engine, student, None, None), there.metrics)
+
+
+def aggregator(there: Surroundings) -> Aggregator:
+    return Aggregator(there.engine, there.bus, there.metrics, debounce_seconds=0.001, poll_seconds=0.001)
+
+
+def ingest(there: Surroundings) -> Ingest:
+    return Ingest(there.engine, there.bus, there.metrics, replicas=1, on_commit=lambda: None)
+
+
+def hub_schedules(there: Surroundings) -> Schedules:
+    return Schedules(there.engine, central_schedules(there.engine, there.bus, aggregator(there)), there.metrics)
+
+
+Build = Callable[[Surroundings], Service]
+ON_A_SPOKE: dict[type[Service], Build] = {
+    Bus: lambda there: there.bus,
+    Downlink: downlink,
+    Heartbeats: heartbeats,
+    Lease: lambda there: Lease(there.engine, "stressed", holder="a test", ttl_seconds=1),
+    Receipts: receipts,
+    Schedules: instance_schedules,
+    Uplink: uplink,
+    _Readiness: lambda there: _Readiness(str(there.directory / "run" / "ready")),
+}
+ON_THE_HUB: dict[type[Service], Build] = {Aggregator: aggregator, Ingest: ingest, Schedules: hub_schedules}
+
+
+@pytest.mark.parametrize("kind", ON_A_SPOKE, ids=lambda kind: kind.__name__)
+async def test_a_service_of_an_instance_starts_and_stops_in_any_order(spoke: Surroundings, kind: type[Service]) -> None:
+    await stressed(ON_A_SPOKE[kind](spoke), spoke)
+
+
+@pytest.mark.parametrize("kind", ON_THE_HUB, ids=lambda kind: kind.__name__)
+async def test_a_service_of_centralcloud_starts_and_stops_in_any_order(hub: Surroundings, kind: type[Service]) -> None:
+    await stressed(ON_THE_HUB[kind](hub), hub)
+
+
+async def stressed(service: Service, there: Surroundings) -> None:
+    """Stress a service on a running bus, and without one: it may also be started while NATS is away."""
+    await stress(service, seed=3)
+    if service is there.bus:
+        return
+    async with started(there.bus):
+        await there.bus.connected.wait()
+        await stress(service)
+        assert there.bus.connected.is_set()
+
+
+def test_no_service_is_missing_here() -> None:
+    for package in (schemas, shared, instance, centralcloud, mesh):
+        import_all(package)
+    ours = {kind for kind in subclasses(Service) if not kind.__module__.startswith("tests")}
+    assert ours == set(ON_A_SPOKE) | set(ON_THE_HUB)
+
+
+def import_all(package: ModuleType) -> None:
+    """Import every module of a package but migrations, which only Alembic runs, and programs."""
+    for module in pkgutil.walk_packages(package.__path__, f"{package.__name__}."):
+        if "migrations" not in module.name and not module.name.endswith("__main__"):
+            importlib.import_module(module.name)
+
+
+def subclasses(kind: type[Service]) -> set[type[Service]]:
+    direct = set(kind.__subclasses__())
+    return direct.union(*(subclasses(one) for one in direct))

@@ -1,0 +1,326 @@
+"""The whole loop, both daemons as they build themselves: from a codebase to insights in all of them."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import AsyncExitStack
+from pathlib import Path
+from typing import Any
+
+import msgspec
+import pytest
+from nats.aio.client import Client
+from nats.aio.msg import Msg
+from sqlalchemy import text
+
+from centralcloud.quarantine import quarantine, release
+from instance.store import insights
+from schemas import subjects
+from schemas.codec import decode, encode
+from schemas.envelope import Envelope
+from schemas.events import ArchitecturePatternLearned, CodePatternLearned
+from schemas.insights import Insight, PatternAggregation, Provenance, StatisticsQuery, WhyQuery
+from shared.client import data_of
+from shared.database import transaction
+from shared.embedded.nats import EmbeddedNats
+from tests.e2e.daemons import Hub, Member, codebase, hub, in_two_files, member
+from tests.support.asking import ask
+from tests.support.wait import eventually
+from tests.support.wire import plain_client
+
+SHARED = """
+import contextlib
+import os
+import signal
+
+
+def ask_to_stop(process):
+    with contextlib.suppress(ProcessLookupError, PermissionError):
+        os.killpg(os.getpgid(process.pid), signal.SIGHUP)
+"""
+OTHER = """
+import json
+import sys
+
+
+def show(rows):
+    for row in rows:
+        json.dump(row, sys.stdout, sort_keys=True, ensure_ascii=False)
+"""
+IN_HOUSE = """
+from acmehouse import vault
+
+
+def keep(value):
+    return vault.put(value, timeout=2)
+"""
+TEMPLATE = "os . killpg ( os . getpgid ( $1 . pid ) , signal . SIGHUP )"
+IN_HOUSE_TEMPLATE = "return vault . put ( $1 , timeout = 2 )"
+
+HELD = "SELECT count(*) FROM insights WHERE state = 'active' AND NOT undone"
+HELD_WITH_TEMPLATE = "SELECT count(*) FROM insights WHERE state = 'active' AND body->>'template' = '{}'"
+OBSERVED = "SELECT count(*) FROM observations WHERE NOT forgotten"
+
+
+class Fleet:
+    """A hub, and members that come and go on one NATS server."""
+
+    def __init__(self, stack: AsyncExitStack, url: str, make_database: Callable[[], str], directory: Path) -> None:
+        self.url = url
+        self.directory = directory
+        self._stack = stack
+        self._make_database = make_database
+
+    async def hub(self) -> Hub:
+        """Start centralcloud."""
+        return await self._stack.enter_async_context(hub(self.url, self._make_database()))
+
+    async def member(self, name: str, *sources: str, **changes: Any) -> Member:
+        """Start an instance whose codebase has each source in two files; it has said nothing yet."""
+        return await self._stack.enter_async_context(
+            member(self.url, self._make_database(), self.workspace(name, *sources), **changes)
+        )
+
+    async def client(self) -> Client:
+        """Connect a client that knows nothing of Flocklore."""
+        return await self._stack.enter_async_context(plain_client(self.url))
+
+    def workspace(self, name: str, *sources: str) -> Path:
+        """Write a codebase."""
+        files = {"Makefile": "all:\n"}
+        for number, source in enumerate(sources):
+            files |= in_two_files(source, f"source_{number}")
+        return codebase(self.directory / name, files)
+
+
+@pytest.fixture
+async def fleet(
+    own_nats: Callable[[], EmbeddedNats], make_database: Callable[[], str], tmp_path: Path
+) -> AsyncIterator[Fleet]:
+    async with AsyncExitStack() as stack:
+        yield Fleet(stack, own_nats().url, make_database, tmp_path)
+
+
+@pytest.fixture
+async def central(fleet: Fleet) -> Hub:
+    return await fleet.hub()
+
+
+async def insight_with(one: Member, template: str) -> Insight:
+    """The insight an instance holds with this template; there must be one."""
+    async with one.engine.connect() as connection:
+        held = await insights.active(connection, limit=500, include_undone=True)
+    (found,) = (each.insight for each in held if each.insight.template == template)
+    return found
+
+
+async def test_an_idiom_of_two_becomes_an_insight_in_the_third(fleet: Fleet, central: Hub) -> None:
+    ann, bob = await fleet.member("ann", SHARED, OTHER), await fleet.member("bob", SHARED)
+    cat = await fleet.member("cat", OTHER.replace("json", "pickle"))
+    for one in (ann, bob, cat):
+        await one.shares()
+    head = await central.conclude()
+    for one in (ann, bob, cat):
+        await one.knows(head)
+
+    insight = await insight_with(cat, TEMPLATE)
+    assert (insight.instances, insight.repositories, insight.files) == (2, 2, 4)
+    assert insight.contributors == ("ann", "bob")
+    assert 0 < insight.confidence < insight.rate < 1
+    assert await cat.value(f"SELECT count(*) FROM patterns WHERE encode(fingerprint, 'hex') = '{insight.id}'") == 0
+    assert await cat.value(HELD) == await ann.value(HELD) == await central.value(HELD.replace(" AND NOT undone", ""))
+    said = [int(await one.value(OBSERVED)) for one in (ann, bob, cat)]
+    assert await central.value(OBSERVED) == sum(said)
+
+
+async def test_why_leads_down_to_the_event_as_it_was_received(fleet: Fleet, central: Hub) -> None:
+    ann, bob = await fleet.member("ann", SHARED), await fleet.member("bob", SHARED)
+    for one in (ann, bob):
+        await one.shares()
+    await ann.knows(await central.conclude())
+    insight = await insight_with(ann, TEMPLATE)
+    client = await fleet.client()
+    asked = encode(WhyQuery(insight_id=insight.id))
+    provenance = data_of((await client.request(subjects.WHY_QUERY, asked)).data, Provenance)
+    assert [evidence.instance for evidence in provenance.observations] == ["ann", "bob"]
+    received = text("""
+        SELECT first_seq, body FROM received_envelopes
+         WHERE instance = :instance AND epoch = :epoch AND :seq BETWEEN first_seq AND last_seq
+    """)
+    for evidence in provenance.observations:
+        values = {"instance": evidence.instance, "epoch": evidence.epoch, "seq": evidence.seq}
+        async with central.engine.connect() as connection:
+            first_seq, body = (await connection.execute(received, values)).one()
+        event = msgspec.json.decode(decode(bytes(body), Envelope).data.events[evidence.seq - first_seq])
+        assert event["id"] == evidence.event_id
+        assert event["fingerprint"] == insight.id
+        assert event["template"] == TEMPLATE
+    statistics = await ask(client, subjects.STATISTICS_QUERY, encode(StatisticsQuery()))
+    assert statistics["success"] is True
+    assert statistics["data"]["known_instances"] == 2
+
+
+async def test_nothing_is_published_when_nothing_changed(fleet: Fleet, central: Hub) -> None:
+    ann = await fleet.member("ann", SHARED)
+    await ann.shares()
+    client, heard = await fleet.client(), list[Msg]()
+
+    async def hear(message: Msg) -> None:
+        heard.append(message)
+
+    await client.subscribe(subjects.STREAM_SUBJECT, cb=hear)
+    await client.flush()
+    await ann.study()
+    workspace = fleet.directory / "ann"
+    (workspace / "source_0_one.py").rename(workspace / "moved.py")
+    await ann.shares()
+    assert heard == []
+    codebase(workspace, in_two_files(OTHER, "more"))
+    await ann.shares()
+    await eventually(lambda: heard, what="what changed is published")
+    learned = {event.fingerprint for message in heard for event in events_in(message)}
+    assert learned.isdisjoint({insight_id for (insight_id,) in await first_said(ann)})
+
+
+async def test_quarantine_takes_away_everywhere_and_release_brings_back(fleet: Fleet, central: Hub) -> None:
+    members = [await fleet.member(name, SHARED) for name in ("ann", "bob", "cat")]
+    for one in members[:2]:
+        await one.shares()
+    head = await central.conclude()
+    for one in members:
+        await one.knows(head)
+    assert await insight_with(members[2], TEMPLATE)
+
+    quarantined = await quarantine(central.engine, "default", "bob", "a test")
+    await central.conclude()
+    for one in members:
+        await one.knows(quarantined.head)
+        assert await one.value(HELD) == 0
+
+    released = await release(central.engine, "default", "bob")
+    await central.conclude()
+    for one in members:
+        await one.knows(released.head)
+        assert (await insight_with(one, TEMPLATE)).contributors == ("ann", "bob")
+
+
+async def test_undone_here_stays_undone_here_whatever_the_fleet_learns(fleet: Fleet, central: Hub) -> None:
+    ann, bob = await fleet.member("ann", SHARED), await fleet.member("bob", SHARED)
+    for one in (ann, bob):
+        await one.shares()
+    await ann.knows(await central.conclude())
+    insight = await insight_with(ann, TEMPLATE)
+    async with transaction(ann.engine) as connection:
+        assert await insights.set_undone(connection, insight.id, undone=True)
+        assert not await insights.set_undone(connection, insight.id, undone=True)
+    held = await ann.value(HELD)
+    cat = await fleet.member("cat", SHARED)
+    await cat.shares()
+    head = await central.conclude()
+    for one in (ann, bob):
+        await one.knows(head)
+    assert (await insight_with(ann, TEMPLATE)).instances == 3
+    assert await ann.value(HELD) == held
+    assert await bob.value(HELD) == held + 1
+    async with transaction(ann.engine) as connection:
+        assert await insights.set_undone(connection, insight.id, undone=False)
+        steps = await insights.history(connection, insight.id)
+    assert [step.change for step in steps] == ["applied", "undone", "applied", "redone"]
+
+
+async def test_who_was_away_catches_up_with_all_that_came_and_went(
+    fleet: Fleet, central: Hub, make_database: Callable[[], str]
+) -> None:
+    ann, bob = await fleet.member("ann", SHARED), await fleet.member("bob", SHARED)
+    for one in (ann, bob):
+        await one.shares()
+    away_database, workspace = make_database(), fleet.workspace("cat")
+    async with member(fleet.url, away_database, workspace) as cat:
+        await cat.knows(await central.conclude())
+        insight = await insight_with(cat, TEMPLATE)
+        before = await cat.value("SELECT instance_id FROM identity")
+
+    for path in (fleet.directory / "bob").glob("source_0_*.py"):
+        path.write_text(OTHER)
+    codebase(fleet.directory / "ann", in_two_files(OTHER, "more"))
+    for one in (ann, bob):
+        await one.shares()
+    head = await central.conclude()
+
+    async with member(fleet.url, away_database, workspace) as cat:
+        await cat.knows(head)
+        assert await cat.value("SELECT instance_id FROM identity") == before
+        assert await cat.value(f"SELECT state FROM insights WHERE id = '{insight.id}'") == "revoked"
+        await ann.knows(head)
+        active = "SELECT string_agg(id || version, ',' ORDER BY id) FROM insights WHERE state = 'active'"
+        assert await cat.value(active) == await ann.value(active)
+        assert (
+            await cat.value("SELECT max(n) FROM (SELECT count(*) n FROM insight_changes GROUP BY id, version) x") == 1
+        )
+
+
+async def test_plain_subscribers_hear_everything_with_its_sender(fleet: Fleet, central: Hub) -> None:
+    ann, bob = await fleet.member("ann", SHARED), await fleet.member("bob", SHARED)
+    client = await fleet.client()
+    code = await client.subscribe("intelligence.code.pattern.learned")
+    layout = await client.subscribe("intelligence.architecture.pattern.learned")
+    concluded = await client.subscribe("intelligence.insights.*")
+    await client.flush()
+    for one in (ann, bob):
+        await one.shares()
+    await central.conclude()
+
+    for subscription, kind, topic in (
+        (code, CodePatternLearned, "code.pattern"),
+        (layout, ArchitecturePatternLearned, "architecture.pattern"),
+    ):
+        for sender in ("ann", "bob"):
+            message = await subscription.next_msg(timeout=5)
+            assert message.headers
+            assert message.headers["Nats-Subject"] == f"intelligence.{topic}.learned.default.{sender}"
+            assert all(isinstance(event, kind) for event in events_in(message))
+    message = await concluded.next_msg(timeout=5)
+    aggregation = decode(message.data, PatternAggregation)
+    assert message.subject == "intelligence.insights.aggregated"
+    assert aggregation.head > aggregation.previous_head
+    assert aggregation.summary.architecture_patterns == 1
+
+
+async def test_a_template_with_an_in_house_name_is_released_once_three_instances_have_it(
+    fleet: Fleet, central: Hub
+) -> None:
+    known = HELD_WITH_TEMPLATE.format(IN_HOUSE_TEMPLATE)
+    observed = f"SELECT count(*) FROM observations WHERE template = '{IN_HOUSE_TEMPLATE}'"
+    ann, bob = await fleet.member("ann", IN_HOUSE), await fleet.member("bob", IN_HOUSE)
+    for one in (ann, bob):
+        await one.shares()
+    head = await central.conclude()
+    for one in (ann, bob):
+        await one.knows(head)
+        await one.shares()
+    assert await central.value(observed) == 0
+
+    cat = await fleet.member("cat", IN_HOUSE)
+    await cat.shares()
+    head = await central.conclude()
+    for one in (ann, bob, cat):
+        await one.knows(head)
+        await one.shares()
+    assert await central.value(observed) == 3
+    head = await central.conclude()
+    for one in (ann, bob, cat):
+        await one.knows(head)
+        assert await one.value(known) == 1
+
+
+def events_in(message: Msg) -> list[Any]:
+    """The events of an envelope."""
+    events = decode(message.data, Envelope).data.events
+    return [msgspec.json.decode(event, type=CodePatternLearned | ArchitecturePatternLearned) for event in events]
+
+
+async def first_said(one: Member) -> list[Any]:
+    """Fingerprints said once and never again."""
+    async with one.engine.connect() as connection:
+        statement = "SELECT encode(fingerprint, 'hex') FROM observations WHERE files = 2 AND version = 1 LIMIT 0"
+        return list((await connection.execute(text(statement))).all())
