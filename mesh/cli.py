@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import os
 import sys
 from typing import Final, NamedTuple
 
@@ -10,6 +11,7 @@ import click
 from click.shell_completion import CompletionItem
 
 from shared.commandline import run
+from shared.embedded.paths import STATE_VARIABLE
 
 
 class Lazy(NamedTuple):
@@ -68,8 +70,11 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"]})
 @click.version_option(package_name="flocklore")
-def flocklore() -> None:
+@click.option("--state-dir", metavar="DIRECTORY", help="Where embedded servers keep their data (FLOCKLORE_STATE_DIR).")
+def flocklore(*, state_dir: str | None) -> None:
     """What one instance learns, every instance knows."""
+    if state_dir:
+        os.environ[STATE_VARIABLE] = state_dir
 
 
 def main() -> None:

@@ -140,8 +140,8 @@ class _Miner:
 
     def _introduce(self, view: str, template: str, rendered: _Rendered) -> bytes | None:
         """Add a template seen for the first time in this file; None when it tells too little."""
-        found = filter(None, map(self.pieces.names.__getitem__, rendered.items))
-        names = tuple(map(tuple, dict.fromkeys(found)))
+        found = map(self.pieces.names.__getitem__, rendered.items)
+        names = tuple(dict.fromkeys((shown.name, shown.origin) for shown in found if shown is not None))
         if bits(template, names) < TELLING_BITS_MIN:
             return None
         identity = fingerprint(self.language, view, template)

@@ -38,7 +38,6 @@ def bits(template: str, names: Iterable[tuple[str, str]]) -> float:
     return sum(map(_price, parts)) + sum(parts.count(name) * _surcharge(name, origin) for name, origin in names)
 
 
-@lru_cache(maxsize=1 << 16)
 def _surcharge(name: str, origin: str) -> float:
     """Return what a public name costs more than the keyword it looks like."""
     price = NAME_BITS if origin == "language" else FOREIGN_NAME_BITS

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import centralcloud.daemon
@@ -19,7 +20,6 @@ from shared.database import connect_engine
 from shared.schedule import Schedules
 from shared.service import Service
 from tests.support.lifecycle import started
-from tests.support.patterns import scalar
 from tests.support.wait import eventually
 
 ON_DEMAND: Final = {"pattern_mining": "off", "pattern_sync": "off", "statistics": "off"}
@@ -40,17 +40,18 @@ class Daemon:
         (found,) = (service for service in self.services if isinstance(service, kind))
         return found
 
-    async def value(self, statement: str) -> Any:
+    async def value(self, statement: str, **values: object) -> Any:
         """One value of a statement on its database."""
-        return await scalar(self.engine, statement)
+        async with self.engine.connect() as connection:
+            return (await connection.execute(text(statement), values)).scalar()
 
-    async def reaches(self, statement: str, least: int = 1, timeout_seconds: float = 20.0) -> None:
-        """Wait until a statement on its database gives this number or more."""
+    async def reaches(self, statement: str, wanted: object, timeout_seconds: float = 20.0, **values: object) -> None:
+        """Wait until a statement on its database gives this value."""
 
         async def check() -> bool:
-            return int(await self.value(statement) or 0) >= least
+            return bool(await self.value(statement, **values) == wanted)
 
-        await eventually(check, timeout_seconds, what=f"{least} of {statement}")
+        await eventually(check, timeout_seconds, what=f"{wanted} of {statement}")
 
 
 class Hub(Daemon):
@@ -75,11 +76,11 @@ class Member(Daemon):
 
     async def all_confirmed(self) -> None:
         """Wait until nothing is on its way to centralcloud."""
-        await self.reaches("SELECT CASE WHEN count(*) = 0 THEN 1 ELSE 0 END FROM outbox WHERE confirmed_at IS NULL")
+        await self.reaches("SELECT count(*) FROM outbox WHERE confirmed_at IS NULL", 0)
 
     async def knows(self, version: int) -> None:
         """Wait until the insights are applied up to a version."""
-        await self.reaches("SELECT version FROM downlink", version)
+        await self.reaches("SELECT version >= :version FROM downlink", wanted=True, version=version)
 
 
 @asynccontextmanager

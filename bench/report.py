@@ -1,0 +1,43 @@
+"""How benchmarks take turns and what they print: medians of interleaved rounds, the machine, the expectation."""
+
+from __future__ import annotations
+
+import os
+import platform
+import statistics
+from collections.abc import Awaitable, Callable, Mapping, Sequence
+
+Rounds = Mapping[str, Sequence[float]]
+
+
+def print_machine() -> None:
+    """Say what was measured on, and how busy it was with other things."""
+    load = ", ".join(f"{load:.1f}" for load in os.getloadavg())
+    print(f"{os.cpu_count()} cores, load average {load}, Python {platform.python_version()}, {platform.system()}")
+
+
+async def interleaved(count: int, variants: Mapping[str, Callable[[], Awaitable[float]]]) -> Rounds:
+    """Run the variants in turn, `count` times over, so that a busy moment hits all of them alike."""
+    rounds: dict[str, list[float]] = {name: [] for name in variants}
+    for _ in range(count):
+        for name, measure in variants.items():
+            rounds[name].append(await measure())
+    return rounds
+
+
+def print_rates(rounds: Rounds, unit: str, reference: str) -> None:
+    """Print a line for each variant, with its ratio to the reference measured beside it."""
+    print(f"{'':44} {unit:>12} {'min':>10} {'max':>10} {'ratio':>7}")
+    for name, values in rounds.items():
+        median, low, high = statistics.median(values), min(values), max(values)
+        print(f"{name:44} {median:12,.0f} {low:10,.0f} {high:10,.0f} {ratio(rounds, name, reference):7.2f}")
+
+
+def ratio(rounds: Rounds, name: str, reference: str) -> float:
+    """The median of a variant over the median of another."""
+    return statistics.median(rounds[name]) / statistics.median(rounds[reference])
+
+
+def print_expectation(what: str, *, met: bool) -> None:
+    """Say plainly whether what was expected came true; a miss is news, not a failure."""
+    print(f"{'met   ' if met else 'MISSED'} {what}", flush=True)
