@@ -11,7 +11,6 @@ import click
 from click.shell_completion import CompletionItem
 
 from shared.commandline import run
-from shared.embedded.paths import STATE_VARIABLE
 
 
 class Lazy(NamedTuple):
@@ -74,6 +73,8 @@ class LazyGroup(click.Group):
 def flocklore(*, state_dir: str | None) -> None:
     """What one instance learns, every instance knows."""
     if state_dir:
+        from shared.embedded.paths import STATE_VARIABLE  # noqa: PLC0415 - nothing is imported for `--help`
+
         os.environ[STATE_VARIABLE] = state_dir
 
 
