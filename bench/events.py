@@ -10,8 +10,9 @@ from instance.sync.packing import Parcel, pack
 from schemas.codec import encode
 from schemas.envelope import Source
 from schemas.events import CodePatternLearned
+from schemas.fingerprint import fingerprint
 from schemas.subjects import Sender
-from tests.support.patterns import TOPIC, fingerprint, repository_key
+from tests.support.patterns import TOPIC, repository_key
 
 EPOCH = "0" * 31 + "1"
 SENDER = Sender("default", "bench")
@@ -22,11 +23,12 @@ _STATEMENT = "with tempfile . TemporaryDirectory ( prefix = $1 ) as $2 : ⏎ $3 
 
 def event(number: int, version: int = 1) -> bytes:
     """The bytes of one event about a pattern."""
+    template = f"{_STATEMENT}{_STATEMENT}{number}"
     return encode(
         CodePatternLearned(
             id=f"{number:016x}{version:016x}",
             time=_NOW,
-            fingerprint=fingerprint(number),
+            fingerprint=fingerprint("python", "statement", template).hex(),
             repository=repository_key("bench"),
             version=version,
             files=3 + version,
@@ -34,7 +36,7 @@ def event(number: int, version: int = 1) -> bytes:
             language="python",
             view="statement",
             tokens=24,
-            template=_STATEMENT * 2 + str(number),
+            template=template,
         )
     )
 

@@ -8,7 +8,6 @@ after every batch, with fsync.
 from __future__ import annotations
 
 import asyncio
-import itertools
 import time
 from collections.abc import Sequence
 from functools import partial
@@ -19,23 +18,23 @@ import psycopg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from bench.events import SENDER, envelopes, numbered
+from bench.events import envelopes, numbered
 from bench.report import interleaved, print_expectation, print_machine, print_rates, ratio
 from bench.servers import hub_database
 from centralcloud.ingest.arrivals import Arrival, read
 from centralcloud.ingest.commit import commit
 from centralcloud.ingest.effects import Effects
-from schemas import subjects
 from schemas.envelope import EVENTS_MAX
 from shared.database import transaction
-from tests.support.patterns import TOPIC
 
 ROUNDS: Final = 5
 ENVELOPES: Final = 64
 """In one measurement, whatever the size of the batches."""
+INSTANCES: Final = 4
 BATCHES: Final = (8, 64)
 RATIO_MIN: Final = 0.5
 
+_SUBJECT: Final = "intelligence.code.pattern.learned.default.bench{}"
 _COLUMNS: Final = (
     "tenant, instance, repository, fingerprint, epoch, version, seq, event_id, kind, language, view, name, template,"
     " files, occurrences, forgotten"
@@ -76,10 +75,10 @@ async def _main() -> None:
 
 async def _compare(workload: Workload, size: int) -> None:
     print(f"batches of {size} envelopes of {EVENTS_MAX} events")
+    # The load takes the rows of the messages ingested before it, so both variants of a case see the very same.
     rounds = await interleaved(
         ROUNDS,
         {
-            # Each turn prepares its events first, so that both variants of a case see the very same ones.
             "ingest, fresh patterns": partial(workload.ingest, size, fresh=True),
             "COPY and merge, fresh patterns": partial(workload.load, size),
             "ingest, patterns known": partial(workload.ingest, size, fresh=False),
@@ -93,22 +92,72 @@ async def _compare(workload: Workload, size: int) -> None:
 
 
 class Workload:
-    """Messages of one instance, its sequence going on from turn to turn, and the rows that they come to."""
+    """What some instances say, their sequences going on from turn to turn, and the rows that it comes to."""
 
     def __init__(self, engine: AsyncEngine) -> None:
         self._engine = engine
-        self._patterns = 0
-        self._sequence = 1
-        self._version = 1
-        self._messages: list[bytes] = []
+        self._turns = 0
+        self._fresh_turn = 0
+        self._messages: list[tuple[str, bytes]] = []
+        self._rows: list[tuple[Any, ...]] = []
+
+    def _prepare(self, *, fresh: bool) -> None:
+        """Make the next messages, about new patterns or about those of the last turn again."""
+        if fresh:
+            self._fresh_turn = self._turns
+        share = ENVELOPES * EVENTS_MAX // INSTANCES
+        first = self._fresh_turn * share
+        events = numbered(range(first, first + share), self._turns * share + 1, 1 + self._turns - self._fresh_turn)
+        self._turns += 1
+        packed = [message for _, message in envelopes(events)]
+        self._messages = [(_SUBJECT.format(number), message) for message in packed for number in range(INSTANCES)]
+        self._rows = _rows(self._messages)
 
     async def ingest(self, size: int, *, fresh: bool) -> float:
         """Take in the next messages; returns events per second."""
         self._prepare(fresh=fresh)
-        subject = subjects.learned(TOPIC, SENDER)
         started = time.perf_counter()
-        for batch in itertools.batched(self._messages, size) if hasattr(itertools, "batched") else ():
-            arrivals = [read(subject, message) for message in batch]
+        for at in range(0, ENVELOPES, size):
+            arrivals = [read(subject, message) for subject, message in self._messages[at : at + size]]
             async with transaction(self._engine) as connection:
                 await commit(connection, [found for found in arrivals if isinstance(found, Arrival)], [])
-        return ENVELOPES * EVENTS_MAX / (time.perf_counter() - started)
+        return len(self._rows) / (time.perf_counter() - started)
+
+    async def load(self, size: int) -> float:
+        """Load the rows of the last messages; returns rows per second."""
+        async with self._engine.connect() as connection:
+            raw = await connection.get_raw_connection()
+            driver = raw.driver_connection
+            assert isinstance(driver, psycopg.AsyncConnection)
+            started = time.perf_counter()
+            for at in range(0, len(self._rows), size * EVENTS_MAX):
+                async with driver.transaction():
+                    await _copy_and_merge(driver, self._rows[at : at + size * EVENTS_MAX])
+            return len(self._rows) / (time.perf_counter() - started)
+
+    async def check(self) -> None:
+        """Raise `AssertionError` unless both tables hold the same."""
+        async with self._engine.connect() as connection:
+            assert (await connection.execute(_DIFFERENCES)).scalar_one() == 0
+            taken_in, loaded = (await connection.execute(_STORED)).one()
+            assert taken_in == loaded == (self._turns // 2) * len(self._rows)
+
+
+def _rows(messages: Sequence[tuple[str, bytes]]) -> list[tuple[Any, ...]]:
+    """The rows of observations that messages come to, in the order of the columns."""
+    effects = Effects()
+    for subject, message in messages:
+        found = read(subject, message)
+        assert isinstance(found, Arrival)
+        for seq, raw in enumerate(found.events, found.first_seq):
+            effects.add(raw, found.lineage, seq, void=False)
+    return [msgspec.structs.astuple(row) for row in effects.observations]
+
+
+async def _copy_and_merge(connection: psycopg.AsyncConnection[Any], rows: Sequence[tuple[Any, ...]]) -> None:
+    async with connection.cursor() as cursor:
+        await cursor.execute(_TEMPORARY)
+        async with cursor.copy(f"COPY loaded ({_COLUMNS}) FROM STDIN") as copy:
+            for row in rows:
+                await copy.write_row(row)
+        await cursor.execute(_MERGE)

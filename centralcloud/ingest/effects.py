@@ -18,6 +18,7 @@ from schemas.events import (
     SnapshotCompleted,
     StatisticsReported,
 )
+from schemas.fingerprint import fingerprint
 
 ObservationEvent = CodePatternLearned | ArchitecturePatternLearned | DataSchemaLearned | PatternForgotten
 
@@ -38,7 +39,10 @@ class Effects:
         except InvalidMessageError as error:
             self.reject(raw, lineage, seq, str(error))
         else:
-            self._sort(event, lineage, seq, void=void)
+            if _is_forged(event):
+                self.reject(raw, lineage, seq, "the template does not have this fingerprint")
+            else:
+                self._sort(event, lineage, seq, void=void)
 
     def reject(self, raw: Raw, lineage: Lineage, seq: int, reason: str) -> None:
         """Set one event aside."""
@@ -53,6 +57,13 @@ class Effects:
                 self.statistics.append(_statistics(event, lineage))
             case _ if not void:
                 self.observations.append(_observation(event, lineage, seq))
+
+
+def _is_forged(event: AnyEvent) -> bool:
+    """Whether a template is not what its fingerprint was made of: nobody may put words into a pattern of others."""
+    if not isinstance(event, CodePatternLearned) or event.template is None:
+        return False
+    return fingerprint(event.language, event.view, event.template).hex() != event.fingerprint
 
 
 def _statistics(event: StatisticsReported, lineage: Lineage) -> StatisticsRow:

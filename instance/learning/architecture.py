@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable
 from typing import NamedTuple
 
-from instance.learning.fingerprint import fingerprint
+from schemas.fingerprint import fingerprint
 
 VIEW = "architecture"
 _LANGUAGE = "any"

@@ -10,11 +10,11 @@ import msgspec
 from instance.analysis.language import Language, Role
 from instance.analysis.parse import parse
 from instance.analysis.tokens import Tokens
-from instance.learning.fingerprint import fingerprint
 from instance.learning.information import TELLING_BITS_MIN, bits
 from instance.learning.layout import Layout
 from instance.learning.templates import BREAK, Pieces, hole, pieces
 from instance.learning.vocabulary import Vocabulary
+from schemas.fingerprint import fingerprint
 
 TOKENS_MAX = 48
 TOKENS_MIN = 3

@@ -23,7 +23,7 @@ _RELATIVE = MappingProxyType(
         "elixir": re.compile(r"__MODULE__"),
     }
 )
-_SCRIPT_RELATIVE = re.compile(r"[./#]|[@~$]/|@(app|src|components|lib|utils)/|$")
+_SCRIPT_RELATIVE = re.compile(r"[./#]|[@~$]/|@(app|src|components|lib|utils)/|(data|file|https?):|$")
 _JAVA_STANDARD = re.compile(r"(java|javax|jdk)\.")
 _JAVA_SOURCE_ROOT = re.compile(r"(?:^|/)(?:java|kotlin)/([^/]+/[^/]+)/")
 _GO_MODULE = re.compile(r"^module\s+(\S+)", re.MULTILINE)

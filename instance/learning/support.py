@@ -9,9 +9,9 @@ from collections.abc import Iterable
 from typing import NamedTuple
 
 from instance.learning.containment import Containment, compared
-from instance.learning.fingerprint import FINGERPRINT_BYTES
 from instance.learning.idioms import FilePatterns, Idiom
 from instance.learning.information import bits
+from schemas.fingerprint import FINGERPRINT_BYTES
 from shared.errors import PermanentError
 
 _VERSION = b"\x01"

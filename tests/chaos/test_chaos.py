@@ -24,7 +24,7 @@ from tests.chaos.mesh import Mesh
 from tests.chaos.run import Outcome, run, table
 from tests.chaos.verdict import count, judge
 from tests.support.databases import instance_engine
-from tests.support.fleet import started
+from tests.support.lifecycle import started
 from tests.support.patterns import learn
 from tests.support.wait import eventually
 from tests.support.wire import plain_client

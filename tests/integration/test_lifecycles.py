@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import pytest
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -174,6 +175,6 @@ def import_all(package: ModuleType) -> None:
             importlib.import_module(module.name)
 
 
-def subclasses(kind: type[Service]) -> set[type[Service]]:
+def subclasses(kind: type[Any]) -> set[type[Service]]:
     direct = set(kind.__subclasses__())
     return direct.union(*(subclasses(one) for one in direct))

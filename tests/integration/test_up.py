@@ -7,7 +7,7 @@ from collections.abc import Callable
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.embedded.nats import EmbeddedNats
-from tests.support.loop import hub, spoke
+from tests.support.fleet import hub, spoke
 from tests.support.patterns import learn, scalar
 from tests.support.wait import eventually
 

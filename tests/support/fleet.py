@@ -22,20 +22,10 @@ from schemas.subjects import Sender, inbox_prefix
 from shared.bus import Bus
 from shared.lease import Lease
 from shared.metrics import Metrics
-from shared.service import Service
 from tests.support.databases import central_engine, instance_engine
+from tests.support.lifecycle import started
 from tests.support.patterns import scalar
 from tests.support.wait import eventually
-
-
-@asynccontextmanager
-async def started(*services: Service) -> AsyncIterator[None]:
-    """Run services for the length of a block, stopped in reverse order."""
-    async with AsyncExitStack() as stack:
-        for service in services:
-            await service.start()
-            stack.push_async_callback(service.stop)
-        yield
 
 
 @dataclass

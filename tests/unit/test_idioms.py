@@ -5,10 +5,10 @@ import pickle
 import pytest
 
 from instance.analysis.languages import PYTHON, TYPESCRIPT
-from instance.learning.fingerprint import fingerprint, hexadecimal
 from instance.learning.idioms import BODY, HEADER, PAIR, STATEMENT, TOKENS_MAX, FileContext, FilePatterns, study
 from instance.learning.information import bits
 from instance.learning.vocabulary import vocabulary
+from schemas.fingerprint import fingerprint
 
 CONTEXT = FileContext(vocabulary("python"))
 
@@ -78,11 +78,11 @@ def test_long_statements_are_left_out() -> None:
 def test_the_view_and_the_language_are_part_of_the_identity() -> None:
     assert len({fingerprint(language, view, "x") for language in ("go", "rust") for view in (HEADER, BODY)}) == 4
     assert fingerprint("go", HEADER, "x") == fingerprint("go", HEADER, "x")
-    assert len(hexadecimal(fingerprint("go", HEADER, "x"))) == 32
+    assert len(fingerprint("go", HEADER, "x")) == 16
 
 
 def test_the_fingerprint_of_a_template_never_changes() -> None:
-    known = hexadecimal(fingerprint("python", STATEMENT, 'raise ValueError ( "S" )'))
+    known = fingerprint("python", STATEMENT, 'raise ValueError ( "S" )').hex()
     assert known == "5db1e3a936ab3105d4fc19d3a742db9a"
 
 

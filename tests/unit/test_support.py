@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from instance.learning.containment import Containment, compared
-from instance.learning.fingerprint import fingerprint
 from instance.learning.idioms import FilePatterns, Idiom
 from instance.learning.support import Candidate, Delta, difference, pack, score, select, unpack
+from schemas.fingerprint import fingerprint
 from shared.errors import PermanentError
 
 IDENTITIES = [fingerprint("python", "statement", str(number)) for number in range(8)]
