@@ -18,7 +18,10 @@ EPOCH = "0" * 31 + "1"
 SENDER = Sender("default", "bench")
 SOURCE = Source(instance_id=SENDER.instance, hostname="bench", environment="bench")
 _NOW = datetime(2026, 1, 1, tzinfo=UTC)
-_STATEMENT = "with tempfile . TemporaryDirectory ( prefix = $1 ) as $2 : ⏎ $3 = pathlib . Path ( $2 ) ⏎ "
+_STATEMENT = (
+    "with tempfile . TemporaryDirectory ( prefix = $1 ) as $2 : ⏎ "
+    "$3 = pathlib . Path ( $2 ) . resolve ( strict = True ) ; $4 . append ( $3 ) "
+)
 
 
 def event(number: int, version: int = 1) -> bytes:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any, Final
 
@@ -34,6 +34,7 @@ INSTANCES: Final = 4
 BATCHES: Final = (8, 64)
 RATIO_MIN: Final = 0.5
 
+_CASES: Final = {"fresh patterns": True, "patterns known": False}
 _SUBJECT: Final = "intelligence.code.pattern.learned.default.bench{}"
 _COLUMNS: Final = (
     "tenant, instance, repository, fingerprint, epoch, version, seq, event_id, kind, language, view, name, template,"
@@ -76,17 +77,13 @@ async def _main() -> None:
 async def _compare(workload: Workload, size: int) -> None:
     print(f"batches of {size} envelopes of {EVENTS_MAX} events")
     # The load takes the rows of the messages ingested before it, so both variants of a case see the very same.
-    rounds = await interleaved(
-        ROUNDS,
-        {
-            "ingest, fresh patterns": partial(workload.ingest, size, fresh=True),
-            "COPY and merge, fresh patterns": partial(workload.load, size),
-            "ingest, patterns known": partial(workload.ingest, size, fresh=False),
-            "COPY and merge, patterns known": partial(workload.load, size),
-        },
-    )
-    print_rates(rounds, "events/s", "COPY and merge, fresh patterns")
-    for case in ("fresh patterns", "patterns known"):
+    variants: dict[str, Callable[[], Awaitable[float]]] = {}
+    for case, fresh in _CASES.items():
+        variants[f"ingest, {case}"] = partial(workload.ingest, size, fresh=fresh)
+        variants[f"COPY and merge, {case}"] = partial(workload.load, size)
+    rounds = await interleaved(ROUNDS, variants)
+    print_rates(rounds, "events/s", {f"ingest, {case}": f"COPY and merge, {case}" for case in _CASES})
+    for case in _CASES:
         found = ratio(rounds, f"ingest, {case}", f"COPY and merge, {case}")
         print_expectation(f"{case}: {found:.2f} of COPY and merge, expected >= {RATIO_MIN}", met=found >= RATIO_MIN)
 

@@ -25,17 +25,17 @@ async def interleaved(count: int, variants: Mapping[str, Callable[[], Awaitable[
     return rounds
 
 
-def print_rates(rounds: Rounds, unit: str, reference: str) -> None:
-    """Print a line for each variant, with its ratio to the reference measured beside it."""
-    print(f"{'':44} {unit:>12} {'min':>10} {'max':>10} {'ratio':>7}")
+def print_rates(rounds: Rounds, unit: str, references: Mapping[str, str]) -> None:
+    """Print a line for each variant, with its ratio to the one `references` names for it, if any."""
+    print(f"{'':52} {unit:>12} {'min':>10} {'max':>10} {'ratio':>7}")
     for name, values in rounds.items():
-        median, low, high = statistics.median(values), min(values), max(values)
-        print(f"{name:44} {median:12,.0f} {low:10,.0f} {high:10,.0f} {ratio(rounds, name, reference):7.2f}")
+        shown = f"{ratio(rounds, name, references[name]):7.2f}" if name in references else ""
+        print(f"{name:52} {statistics.median(values):12,.0f} {min(values):10,.0f} {max(values):10,.0f} {shown}")
 
 
 def ratio(rounds: Rounds, name: str, reference: str) -> float:
-    """The median of a variant over the median of another."""
-    return statistics.median(rounds[name]) / statistics.median(rounds[reference])
+    """Median of the ratios of two variants in the same round: what slows both down cancels out."""
+    return statistics.median(value / other for value, other in zip(rounds[name], rounds[reference], strict=True))
 
 
 def print_expectation(what: str, *, met: bool) -> None:

@@ -121,15 +121,12 @@ class Schedules(Service):
             raise NotFoundError(f"no schedule named {name}; there are {', '.join(sorted(self._tasks))}")
         async with self._running[name]:
             await self._record_start(name)
-            error = ""
             try:
                 await task.run()
             except Exception as failure:
-                error = f"{type(failure).__name__}: {failure}"
+                await self._record_end(name, f"{type(failure).__name__}: {failure}")
                 raise
-            finally:
-                self._metrics.schedule_runs.labels(name, "failed" if error else "ok").inc()
-                await self._record_end(name, error)
+            await self._record_end(name, "")
 
     def _plan(self, task: Task, age_seconds: float | None) -> None:
         if task.cron is None and task.every_seconds is None:
@@ -153,12 +150,15 @@ class Schedules(Service):
             log.warning("schedule put off", schedule=name, error=str(error))
         except Exception:
             log.exception("schedule failed", schedule=name)
+        except asyncio.CancelledError:  # APScheduler would log it as an error
+            log.debug("schedule interrupted", schedule=name)
 
     async def _record_start(self, name: str) -> None:
         async with transaction(self._engine) as connection:
             await connection.execute(_STARTED, {"name": name})
 
     async def _record_end(self, name: str, error: str) -> None:
+        self._metrics.schedule_runs.labels(name, "failed" if error else "ok").inc()
         job = self._scheduler.get_job(name)
         async with transaction(self._engine) as connection:
             await connection.execute(

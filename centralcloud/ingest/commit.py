@@ -43,8 +43,13 @@ async def commit(
     if by_lineage:
         lineages = sorted(by_lineage)
         states = await watermarks.lock(connection, lineages)
-        receivers = [_Receiver(connection, state, effects, done, poison) for state in states]
+        admissions = map(Admission, (state.wm for state in states), await envelopes.ranges_beyond(connection, states))
+        receivers = [
+            _Receiver(connection, state, admission, effects, done, poison)
+            for state, admission in zip(states, admissions, strict=True)
+        ]
         advanced = [await receiver.receive(by_lineage[receiver.lineage]) for receiver in receivers]
+        await envelopes.insert(connection, effects.log)
         await intake.upsert_observations(connection, effects.observations)
         await intake.upsert_statistics(connection, effects.statistics)
         await watermarks.advance(connection, advanced)
@@ -60,11 +65,18 @@ class _Receiver:
     """Receives the arrivals of one epoch, whose watermark is locked."""
 
     def __init__(
-        self, connection: AsyncConnection, state: Watermark, effects: Effects, done: Committed, poison: str
+        self,
+        connection: AsyncConnection,
+        state: Watermark,
+        admission: Admission,
+        effects: Effects,
+        done: Committed,
+        poison: str,
     ) -> None:
         self.lineage = Lineage(state.tenant, state.instance, state.epoch)
         self._connection = connection
         self._state = state
+        self._admission = admission
         self._effects = effects
         self._done = done
         self._poison = poison
@@ -73,21 +85,17 @@ class _Receiver:
 
     async def receive(self, arrivals: Sequence[Arrival]) -> dict[str, Any]:
         """Admit what is new, and return the new row of the watermark."""
-        beyond = await envelopes.ranges_beyond(self._connection, self.lineage, self._state.wm)
-        admission = Admission(self._state.wm, beyond)
-        rows: list[dict[str, Any]] = []
         for arrival in arrivals:
-            new = admission.new(arrival.first_seq, arrival.last_seq)
+            new = self._admission.new(arrival.first_seq, arrival.last_seq)
             repeated = len(arrival.events) - sum(last - first + 1 for first, last in new)
             if repeated and await self._contradicts(arrival):
                 await self._set_aside(arrival)
                 continue
-            admission.admit(new)
-            rows += [self._accept(arrival, first, last) for first, last in new]
+            self._admission.admit(new)
+            for first, last in new:
+                self._accept(arrival, first, last)
             self._done.repeated += repeated
-        if rows:
-            await envelopes.insert(self._connection, rows)
-        return await self._advance(admission)
+        return await self._advance()
 
     async def _contradicts(self, arrival: Arrival) -> bool:
         """Whether other events were received under these sequences: a clone, or an instance restored from a backup."""
@@ -101,8 +109,8 @@ class _Receiver:
         self._forked = True
         self._done.forks += 1
 
-    def _accept(self, arrival: Arrival, first: int, last: int) -> dict[str, Any]:
-        """Apply the events of a new range, and return its row of the log."""
+    def _accept(self, arrival: Arrival, first: int, last: int) -> None:
+        """Apply the events of a new range, and log it."""
         for seq in range(first, last + 1):
             index = seq - arrival.first_seq
             raw = arrival.events[index]
@@ -112,9 +120,10 @@ class _Receiver:
             else:
                 self._effects.add(raw, self.lineage, seq, void=self._state.void)
         self._done.events += last - first + 1
-        return self._row(arrival, first, last)
+        self._effects.log.append(self._row(arrival, first, last))
 
-    async def _advance(self, admission: Admission) -> dict[str, Any]:
+    async def _advance(self) -> dict[str, Any]:
+        admission = self._admission
         wm_hash = self._hashes.get(admission.wm) or self._state.wm_hash
         if admission.wm != self._state.wm and admission.wm not in self._hashes:
             wm_hash = await envelopes.hash_at(self._connection, self.lineage, admission.wm)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from msgspec import Raw, structs
 
@@ -25,8 +26,9 @@ ObservationEvent = CodePatternLearned | ArchitecturePatternLearned | DataSchemaL
 
 @dataclass
 class Effects:
-    """What a batch of events does to the tables."""
+    """What a batch of events does to the tables; `log` are rows of the envelopes received."""
 
+    log: list[dict[str, Any]] = field(default_factory=list)
     observations: list[ObservationRow] = field(default_factory=list)
     statistics: list[StatisticsRow] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)

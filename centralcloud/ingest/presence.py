@@ -75,7 +75,7 @@ class Presence:
             state = await watermarks.get(connection, lineage)
             if state is None:
                 return Receipt(epoch=request.epoch, wm=0, rotate_after=_later(newest, request.epoch))
-            beyond = await envelopes.ranges_beyond(connection, lineage, state.wm)
+            (beyond,) = await envelopes.ranges_beyond(connection, [state])
         return Receipt(
             epoch=state.epoch,
             wm=state.wm,

@@ -2,19 +2,27 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from typing import Any
 
+from psycopg.types.json import Jsonb
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from centralcloud.store.watermarks import LineageKey
+from centralcloud.store.watermarks import LineageKey, Watermark
 
+# LATERAL and its own ORDER BY keep the planner to one look into the index for each epoch, however large the log is.
 _RANGES_BEYOND = text("""
-    SELECT first_seq, last_seq FROM received_envelopes
-     WHERE (tenant, instance, epoch) = (:tenant, :instance, :epoch) AND last_seq > :wm
-     ORDER BY first_seq
+    SELECT k.tenant, k.instance, k.epoch, r.first_seq, r.last_seq
+      FROM jsonb_to_recordset(:marks) AS k(tenant text, instance text, epoch text, wm bigint)
+     CROSS JOIN LATERAL (
+        SELECT e.first_seq, e.last_seq FROM received_envelopes e
+         WHERE (e.tenant, e.instance, e.epoch) = (k.tenant, k.instance, k.epoch) AND e.last_seq > k.wm
+         ORDER BY e.last_seq
+     ) AS r
+     ORDER BY r.first_seq
 """)
 _OVERLAPPING = text("""
     SELECT first_seq, hashes FROM received_envelopes
@@ -45,10 +53,13 @@ def _key(lineage: LineageKey) -> dict[str, Any]:
     return {"tenant": lineage.tenant, "instance": lineage.instance, "epoch": lineage.epoch}
 
 
-async def ranges_beyond(connection: AsyncConnection, lineage: LineageKey, wm: int) -> list[tuple[int, int]]:
-    """Ranges (first, last) received past the watermark, in order."""
-    rows = await connection.execute(_RANGES_BEYOND, _key(lineage) | {"wm": wm})
-    return [(first, last) for first, last in rows]
+async def ranges_beyond(connection: AsyncConnection, marks: Sequence[Watermark]) -> list[list[tuple[int, int]]]:
+    """Ranges (first, last) received past each watermark, in order."""
+    values = {"marks": Jsonb([_key(mark) | {"wm": mark.wm} for mark in marks])}
+    found: defaultdict[tuple[str, str, str], list[tuple[int, int]]] = defaultdict(list)
+    for tenant, instance, epoch, first, last in await connection.execute(_RANGES_BEYOND, values):
+        found[tenant, instance, epoch].append((first, last))
+    return [found[mark.tenant, mark.instance, mark.epoch] for mark in marks]
 
 
 async def hashes_between(connection: AsyncConnection, lineage: LineageKey, first: int, last: int) -> dict[int, bytes]:
@@ -69,7 +80,8 @@ async def hash_at(connection: AsyncConnection, lineage: LineageKey, seq: int) ->
 
 async def insert(connection: AsyncConnection, rows: Sequence[dict[str, Any]]) -> None:
     """Append ranges of received events."""
-    await connection.execute(_INSERT, rows)
+    if rows:
+        await connection.execute(_INSERT, rows)
 
 
 async def insert_fork(connection: AsyncConnection, row: dict[str, Any]) -> None:

@@ -163,13 +163,19 @@ class Canaries:
 
     def plant(self, directory: Path) -> Path:
         """Write a codebase below a directory, everything in two files, as a pattern is what is in two."""
-        files = {f"{self.path}_notes.md": self.text}
+        files = {"Makefile": f"{self.text}:\n", f"{self.path}_notes.md": self.text}
         for language, suffix in SUFFIXES.items():
-            names = {"house": self.house, "own": self.own, "text": self.text, "path": self.path, "key": self.key}
-            capitalised = {"House": self.house.capitalize(), "Own": self.own.capitalize()}
-            program = PROGRAMS[language].format(**names, **capitalised)
             for place in ("one", "two"):
-                stem = f"{self.path}_{place}/{self.path}_{language}"
-                files[f"{stem}.{suffix}"] = program
-                files[f"{stem}_more.{suffix}"] = CANARIES[language].format(z=self.own)
+                files[f"{self.path}_{place}/{self.path}_{language}.{suffix}"] = self._program(language)
         return codebase(directory / f"{self.path}_root", files)
+
+    def plant_more(self, workspace: Path) -> None:
+        """Add programs that name every kind of thing each language has names for."""
+        for language, suffix in SUFFIXES.items():
+            source = CANARIES[language].format(z=self.own)
+            codebase(workspace, {f"{self.path}_{place}.{suffix}": source for place in ("three", "four")})
+
+    def _program(self, language: str) -> str:
+        names = {"house": self.house, "own": self.own, "text": self.text, "path": self.path, "key": self.key}
+        types = {"House": self.house.capitalize(), "Own": self.own.capitalize()}
+        return PROGRAMS[language].format(**names, **types)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import pkgutil
 from collections.abc import AsyncIterator, Callable
@@ -36,10 +37,11 @@ from shared.embedded.nats import EmbeddedNats
 from shared.lease import Lease
 from shared.metrics import Metrics
 from shared.runner import _Readiness
-from shared.schedule import Schedules
+from shared.schedule import Schedules, Task
 from shared.service import Service
 from tests.support.databases import central_engine, instance_engine
 from tests.support.lifecycle import started, stress
+from tests.support.patterns import scalar
 
 
 @dataclass
@@ -159,6 +161,21 @@ async def stressed(service: Service, there: Surroundings) -> None:
         await there.bus.connected.wait()
         await stress(service)
         assert there.bus.connected.is_set()
+
+
+async def test_a_run_that_a_stop_interrupts_is_not_recorded_as_done(
+    spoke: Surroundings, caplog: pytest.LogCaptureFixture
+) -> None:
+    begun = asyncio.Event()
+
+    async def work() -> None:
+        begun.set()
+        await asyncio.Event().wait()
+
+    async with started(Schedules(spoke.engine, [Task("work", 0.01, work)], spoke.metrics)):
+        await asyncio.wait_for(begun.wait(), 10)
+    assert await scalar(spoke.engine, "SELECT last_finished FROM schedule_runs WHERE runs = 1") is None
+    assert not [record for record in caplog.records if record.levelname == "ERROR"]
 
 
 def test_no_service_is_missing_here() -> None:

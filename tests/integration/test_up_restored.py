@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
 
 import pytest
 
-from instance.store import outbox
+from instance.store import outbox, workspace
+from instance.store.workspace import Repository
+from instance.sync.announce import Limits, announce, open_gate
+from instance.sync.snapshot import begin_epoch
 from schemas import subjects
 from schemas.codec import encode
 from schemas.subjects import Sender
@@ -18,7 +22,7 @@ from shared.embedded.nats import EmbeddedNats
 from shared.errors import AlreadyRunningError
 from tests.support.databases import copy_database
 from tests.support.fleet import Hub, Spoke, hub, spoke
-from tests.support.patterns import learn, scalar
+from tests.support.patterns import fingerprint, learn, scalar
 from tests.support.wait import eventually
 from tests.support.wire import envelope, event, plain_client, send
 
@@ -208,6 +212,26 @@ async def test_a_second_daemon_on_the_same_database_is_refused(url: str, make_da
         assert await scalar(one.engine, "SELECT holder FROM identity") == holder
 
 
+async def test_what_changes_while_an_epoch_begins_gets_a_version_of_its_own(
+    url: str, make_database: MakeDatabase
+) -> None:
+    async with both(url, make_database(), make_database()) as (central, one):
+        await learn(one.engine, [1])
+        await one.confirms_all()
+        async with transaction(one.engine) as connection:
+            (place,) = await workspace.repositories(connection)
+            await workspace.change_counts(connection, place, {fingerprint(1): (5, 10)})
+        async with transaction(one.engine) as connection:
+            await begin_epoch(connection, "public")
+            async with transaction(one.engine) as other:
+                await workspace.change_counts(other, place, {fingerprint(1): (1, 2)})
+            announcing = asyncio.create_task(_announce(one, place))
+            await eventually(lambda: _somebody_waits(one), what="the announcement waits")
+        assert await announcing == 1
+        await one.confirms_all()
+        await central.reaches("SELECT (version, files) = (3, 9) FROM observations", True)
+
+
 @asynccontextmanager
 async def both(url: str, central_url: str, own_url: str) -> AsyncIterator[tuple[Hub, Spoke]]:
     async with hub(url, central_url) as central, spoke(url, own_url, "one") as one:
@@ -218,3 +242,13 @@ async def _prune_confirmed(one: Spoke) -> None:
     """As if centralcloud had made a backup of everything."""
     async with transaction(one.engine) as connection:
         assert await outbox.prune(connection, durable_wm=(await outbox.get(connection)).head) > 0
+
+
+async def _announce(one: Spoke, place: Repository) -> int:
+    async with transaction(one.engine) as connection:
+        gate = await open_gate(connection, "public")
+        return await announce(connection, place, gate, Limits(files_min=1, patterns_max=10), sharing=True)
+
+
+async def _somebody_waits(one: Spoke) -> bool:
+    return await scalar(one.engine, "SELECT EXISTS (SELECT FROM pg_locks WHERE NOT granted)") is True

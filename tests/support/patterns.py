@@ -15,18 +15,25 @@ from instance.store.outbox import event_identity
 from instance.store.workspace import PatternRow, Repository
 from schemas.codec import encode
 from schemas.events import CodePatternLearned, PatternForgotten
+from schemas.fingerprint import fingerprint as fingerprint_of
 from shared.database import transaction
 
 TOPIC = CodePatternLearned.topic
+LANGUAGE, VIEW = "python", "statement"
 _SAID = text("""
     SELECT encode(fingerprint, 'hex'), version, files, occurrences FROM observations
      WHERE repository_id = :id AND fingerprint = ANY(:fingerprints)
 """)
 
 
+def template(number: int) -> str:
+    """A shape of code for a number."""
+    return f"$1 = len ( $2 ) + {number}"
+
+
 def fingerprint(number: int) -> str:
-    """A fingerprint for a number, the same everywhere."""
-    return blake2b(b"pattern %d" % number, digest_size=16).hexdigest()
+    """The fingerprint of that shape, the same everywhere."""
+    return fingerprint_of(LANGUAGE, VIEW, template(number)).hex()
 
 
 def repository_key(name: str) -> str:
@@ -45,6 +52,7 @@ async def observe(connection: AsyncConnection, files_by_number: Mapping[int, int
     await observations.lock(connection)
     place = await workspace.open_repository(connection, Path("/nowhere") / repository, repository_key(repository))
     files = {fingerprint(number): count for number, count in files_by_number.items()}
+    templates = {fingerprint(number): template(number) for number in files_by_number}
     before = await _said(connection, place, files)
     rows = [
         Said(
@@ -58,7 +66,7 @@ async def observe(connection: AsyncConnection, files_by_number: Mapping[int, int
         for name, count in files.items()
         if count or name in before
     ]
-    await workspace.put_patterns(connection, place, [_pattern(row) for row in rows if row.files])
+    await workspace.put_patterns(connection, place, [_pattern(row, templates) for row in rows if row.files])
     await workspace.change_counts(connection, place, {row.fingerprint: _change(row, before) for row in rows})
     await observations.say(connection, place, rows)
     await outbox.append(connection, [(TOPIC, encode(_event(row, place))) for row in rows])
@@ -84,13 +92,13 @@ def _change(row: Said, before: Mapping[str, tuple[int, int, int]]) -> tuple[int,
     return row.files - files, row.occurrences - occurrences
 
 
-def _pattern(row: Said) -> PatternRow:
+def _pattern(row: Said, templates: Mapping[str, str]) -> PatternRow:
     return PatternRow(
         fingerprint=row.fingerprint,
         kind=CODE,
-        language="python",
-        view="statement",
-        template="$1 = len ( $2 )",
+        language=LANGUAGE,
+        view=VIEW,
+        template=templates[row.fingerprint],
         tokens=6,
     )
 
@@ -100,5 +108,5 @@ def _event(row: Said, place: Repository) -> CodePatternLearned | PatternForgotte
     if row.forgotten:
         return PatternForgotten(**same)
     return CodePatternLearned(
-        **same, files=row.files, occurrences=row.occurrences, language="python", view="statement", tokens=6
+        **same, files=row.files, occurrences=row.occurrences, language=LANGUAGE, view=VIEW, tokens=6
     )
