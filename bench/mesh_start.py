@@ -98,7 +98,3 @@ def _first_insight() -> float:
     assert all(first_insights.numbers["insights"].values())
     assert isinstance(seconds, float)
     return seconds
-
-
-if __name__ == "__main__":
-    main()

@@ -21,6 +21,8 @@ class CentralcloudSettings(Settings, frozen=True, kw_only=True, forbid_unknown_f
     """3 in a NATS cluster of three or more."""
     suspect_seconds: Seconds = 30.0
     """A holder not heard for this long may be replaced by another."""
+    silence_seconds: Seconds = 7.5
+    """A holder not heard for this long may be replaced by a restart of its own database."""
 
 
 def load(flags: Mapping[str, Any] | None = None, file: Path | None = None) -> Resolved[CentralcloudSettings]:

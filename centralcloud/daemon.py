@@ -13,6 +13,7 @@ from centralcloud.ingest.presence import Presence
 from centralcloud.queries.service import Queries
 from centralcloud.schedules import schedule_table
 from centralcloud.store import MIGRATIONS
+from centralcloud.store.presence import Patience
 from shared import log as logging
 from shared.bus import Bus
 from shared.database import connect_engine, wait_until_reachable
@@ -52,7 +53,7 @@ async def build(settings: CentralcloudSettings) -> AsyncIterator[Sequence[Servic
                 metrics=metrics,
             )
             aggregator = Aggregator(engine, bus, metrics)
-            Presence(engine, bus, suspect_seconds=settings.suspect_seconds)
+            Presence(engine, bus, Patience(settings.silence_seconds, settings.suspect_seconds))
             Queries(engine, bus)
             table = overridden(schedule_table(engine, bus, aggregator), settings.schedules)
             yield [

@@ -64,6 +64,8 @@ class Service(ABC):
             await self._cancel(task)
             if not task.done():
                 log.error("service did not stop in time", service=self.name, seconds=STOP_SECONDS_MAX)
+            elif not task.cancelled():
+                task.exception()  # whoever waited has it; nobody else is to be told
             self._task = None
 
     async def wait(self) -> None:

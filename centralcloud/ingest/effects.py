@@ -80,7 +80,7 @@ def _statistics(event: StatisticsReported, lineage: Lineage) -> StatisticsRow:
 
 
 def _observation(event: ObservationEvent, lineage: Lineage, seq: int) -> ObservationRow:
-    row = ObservationRow(
+    return ObservationRow(
         tenant=lineage.tenant,
         instance=lineage.instance,
         epoch=lineage.epoch,
@@ -89,17 +89,19 @@ def _observation(event: ObservationEvent, lineage: Lineage, seq: int) -> Observa
         version=event.version,
         seq=seq,
         event_id=event.id,
-        forgotten=isinstance(event, PatternForgotten),
+        **_state(event),
     )
-    if isinstance(event, PatternForgotten):
-        return row
-    row = structs.replace(row, kind=".".join(event.topic), files=event.files, occurrences=event.occurrences)
+
+
+def _state(event: ObservationEvent) -> dict[str, Any]:
+    """What is known of the pattern now; of one that is gone nothing but that."""
     match event:
+        case PatternForgotten():
+            return {"forgotten": True}
         case CodePatternLearned():
-            return structs.replace(row, language=event.language, view=event.view, template=event.template)
+            own = {"language": event.language, "view": event.view, "template": event.template}
         case ArchitecturePatternLearned():
-            return structs.replace(row, name=event.name)
+            own = {"name": event.name}
         case DataSchemaLearned():
-            return structs.replace(
-                row, name=f"table: {event.columns} columns, {event.keys} keys, {event.indexes} indexes"
-            )
+            own = {"name": f"table: {event.columns} columns, {event.keys} keys, {event.indexes} indexes"}
+    return {"kind": ".".join(event.topic), "files": event.files, "occurrences": event.occurrences, **own}

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
-from typing import Final, TypeVar
+from typing import TypeVar
 
 import structlog
+from msgspec import structs
 from nats.aio.msg import Msg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -13,6 +14,7 @@ from centralcloud.ingest.admission import Admission
 from centralcloud.ingest.arrivals import Lineage
 from centralcloud.ingest.commit import GAPS_MAX
 from centralcloud.store import envelopes, presence, watermarks
+from centralcloud.store.presence import OtherHolder, Patience
 from schemas import subjects
 from schemas.codec import InvalidMessageError, decode, encode
 from schemas.replies import ErrorBody, ErrorCode, Response, failure
@@ -26,15 +28,13 @@ log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
-SUSPECT_SECONDS: Final = 30.0
-
 
 class Presence:
     """Handlers of sync requests, heartbeats and goodbyes; any number of hubs may answer."""
 
-    def __init__(self, engine: AsyncEngine, bus: Bus, *, suspect_seconds: float = SUSPECT_SECONDS) -> None:
+    def __init__(self, engine: AsyncEngine, bus: Bus, patience: Patience | None = None) -> None:
         self._engine = engine
-        self._suspect_seconds = suspect_seconds
+        self._patience = patience or Patience()
         bus.subscribe(subjects.SYNC_REQUESTS, self._answer_sync, queue="centralcloud")
         bus.subscribe(subjects.HEARTBEATS, self._heartbeat, queue="centralcloud")
         bus.subscribe(subjects.GOODBYES, self._goodbye, queue="centralcloud")
@@ -67,10 +67,10 @@ class Presence:
     async def _receipt(self, sender: Sender, request: SyncRequest) -> Receipt | ErrorBody:
         lineage = Lineage(sender.tenant, sender.instance, request.epoch)
         async with transaction(self._engine) as connection:
-            other = await presence.claim(connection, sender, request, self._suspect_seconds)
+            other = await presence.claim(connection, sender, request, self._patience)
             if other is not None:
                 log.warning("refused a second holder", instance=sender.instance, hostname=request.hostname)
-                return failure(ErrorCode.CONFLICT, f"{sender.instance} is spoken for by {other}", holder=other)
+                return _refusal(sender, other, self._patience)
             newest = await watermarks.newest_epoch(connection, sender.tenant, sender.instance)
             state = await watermarks.get(connection, lineage)
             if state is None:
@@ -100,6 +100,14 @@ class Presence:
             return
         async with transaction(self._engine) as connection:
             await presence.goodbye(connection, sender, word)
+
+
+def _refusal(sender: Sender, other: OtherHolder, patience: Patience) -> ErrorBody:
+    """To be asked again when the other may just have died, and the asker is its successor."""
+    body = failure(ErrorCode.CONFLICT, f"{sender.instance} is spoken for by {other.description}")
+    if not other.ours_before:
+        return body
+    return structs.replace(body, retryable=True, retry_after_seconds=patience.silence_seconds)
 
 
 def _later(newest: str | None, epoch: str) -> str | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 from sqlalchemy import text
@@ -18,13 +19,15 @@ _CLAIM = text("""
     ON CONFLICT (tenant, instance_id) DO UPDATE
        SET hostname = excluded.hostname, status = 'online', version = excluded.version, holder = excluded.holder,
            epoch = excluded.epoch, head = excluded.head, last_heartbeat = excluded.last_heartbeat
-     WHERE r.holder = excluded.holder OR r.holder = CAST(:previous_holder AS text) OR r.status = 'offline'
-        OR r.last_heartbeat < clock_timestamp() - make_interval(secs => :suspect_seconds)
+     WHERE r.holder = excluded.holder OR r.status = 'offline'
+        OR r.last_heartbeat < clock_timestamp() - make_interval(secs =>
+              CASE r.holder WHEN CAST(:previous_holder AS text) THEN :silence_seconds ELSE :suspect_seconds END)
     RETURNING 1
 """)
 _HOLDER = text("""
-    SELECT hostname, extract(epoch FROM clock_timestamp() - last_heartbeat)::float AS age FROM instance_registry
-     WHERE (tenant, instance_id) = (:tenant, :instance)
+    SELECT hostname, extract(epoch FROM clock_timestamp() - last_heartbeat)::float AS age,
+           holder = CAST(:previous_holder AS text) AS ours_before
+      FROM instance_registry WHERE (tenant, instance_id) = (:tenant, :instance)
 """)
 _HEARTBEAT = text("""
     UPDATE instance_registry
@@ -40,10 +43,29 @@ _GOODBYE = text("""
 """)
 
 
+@dataclass(frozen=True)
+class Patience:
+    """How long a holder must not have been heard before another may take its place."""
+
+    silence_seconds: float = 7.5
+    """A restart of the same database: one and a half heartbeats, in which a clone would hear the original."""
+    suspect_seconds: float = 30.0
+    """Anybody else."""
+
+
+@dataclass(frozen=True)
+class OtherHolder:
+    """Who speaks for an instance already."""
+
+    description: str
+    ours_before: bool
+    """It is the daemon that ran on this database before, or a copy of it: if it is dead, it will soon be silent."""
+
+
 async def claim(
-    connection: AsyncConnection, sender: Sender, request: SyncRequest, suspect_seconds: float
-) -> str | None:
-    """Let a daemon speak for its instance; returns None, or who does already (another live holder)."""
+    connection: AsyncConnection, sender: Sender, request: SyncRequest, patience: Patience
+) -> OtherHolder | None:
+    """Let a daemon speak for its instance; returns None, or who does already."""
     values = _sender(sender) | {
         "hostname": request.hostname,
         "version": request.version,
@@ -51,12 +73,15 @@ async def claim(
         "previous_holder": request.previous_holder,
         "epoch": request.epoch,
         "head": request.head,
-        "suspect_seconds": suspect_seconds,
+        "silence_seconds": patience.silence_seconds,
+        "suspect_seconds": patience.suspect_seconds,
     }
     if (await connection.execute(_CLAIM, values)).scalar() is not None:
         return None
-    row = (await connection.execute(_HOLDER, _sender(sender))).one()
-    return f"a daemon on {row.hostname or 'another machine'}, heard {row.age:.0f} s ago"
+    asked = _sender(sender) | {"previous_holder": request.previous_holder}
+    row = (await connection.execute(_HOLDER, asked)).one()
+    heard = f"a daemon on {row.hostname or 'another machine'}, heard {row.age:.0f} s ago"
+    return OtherHolder(heard, ours_before=bool(row.ours_before))
 
 
 async def heartbeat(connection: AsyncConnection, sender: Sender, beat: Heartbeat) -> bool:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 import socket
+import time
 from collections.abc import Callable
 from enum import Enum
 from typing import Final
@@ -21,7 +22,7 @@ from instance.sync.gate import Policy
 from instance.sync.snapshot import begin_epoch
 from schemas import subjects
 from schemas.codec import InvalidMessageError, decode, encode, event_hash
-from schemas.replies import ErrorCode, Response
+from schemas.replies import ErrorBody, ErrorCode, Response
 from schemas.subjects import Sender
 from schemas.sync import Receipt, SyncRequest
 from shared.bus import Bus
@@ -36,6 +37,8 @@ log = structlog.get_logger(__name__)
 SYNC_SECONDS: Final = 60.0
 SYNC_JITTER: Final = 0.2
 RETRY_SECONDS: Final = 2.0
+SUCCESSION_SECONDS_MAX: Final = 30.0
+"""Whoever is still heard after this long lives."""
 
 
 class Verdict(Enum):
@@ -97,6 +100,7 @@ class Receipts(Service):
         self._ask = asyncio.Event()
         self._durable_wm = 0
         self._admitted = False
+        self._refused_since: float | None = None
         bus.subscribe(subjects.receipt(self._sender), self._receive)
         bus.on_connect(self._asked)
 
@@ -135,15 +139,25 @@ class Receipts(Service):
         )
         reply = decode(await self._bus.request(subjects.sync(self._sender), encode(request)), Response[Receipt])
         if reply.error is not None and reply.error.code is ErrorCode.CONFLICT:
-            raise AlreadyRunningError(
-                f"another daemon speaks for {self._identity.instance_id}: {reply.error.message}; "
-                "stop it, or choose another INSTANCE_ID"
-            )
+            self._refused(reply.error)
         if reply.data is None:
             raise UnreachableError(reply.error.message if reply.error else "an empty answer")
+        self._refused_since = None
         await self._note_admission()
         if await self._take(reply.data, asked=uplink) is not Verdict.FOREIGN:
             self._on_admitted()
+
+    def _refused(self, error: ErrorBody) -> None:
+        """Give up when another daemon speaks for us; wait for one that ran before us here and may have died."""
+        now = time.monotonic()
+        self._refused_since = self._refused_since or now
+        if error.retryable and now - self._refused_since < SUCCESSION_SECONDS_MAX:
+            log.warning("waiting to succeed the daemon before us", reason=error.message)
+            return
+        raise AlreadyRunningError(
+            f"another daemon speaks for {self._identity.instance_id}: {error.message}; "
+            "stop it, or choose another INSTANCE_ID"
+        )
 
     async def _note_admission(self) -> None:
         if not self._admitted:

@@ -138,9 +138,10 @@ def channel_row(channel: Channel) -> list[str]:
 
 
 def metric_rows() -> list[list[str]]:
+    suffixes = {"counter": "_total"}
     return [
-        [f"`{name}`", ", ".join(f"`{label}`" for label in metric._labelnames), metric._documentation]  # noqa: SLF001 - there is no other way to ask
-        for metric, (name, *_) in Metrics().registry._collector_to_names.items()  # type: ignore[attr-defined]  # noqa: SLF001 - same
+        [f"`{metric.name}{suffixes.get(metric.type, '')}`", metric.type, metric.documentation]
+        for metric in Metrics().registry.collect()
     ]
 
 

@@ -135,6 +135,21 @@ end
 """,
 }
 
+# Names a repository gave to what it hung on the objects of a package everybody knows.
+ON_PUBLIC_OBJECTS = """
+import pytest
+import sqlalchemy as sa
+from django.conf import settings
+from flask import request
+
+
+@pytest.mark.{own}_mark
+def fetch(rows):
+    rows.append(settings.{own}_ADDRESS)
+    rows.extend(sa.func.{own}_procedure(rows))
+    return request.{own}_user
+"""
+
 
 def word() -> str:
     """A word of letters that no vocabulary and no other test has."""

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, TypeVar
 
+from nats.aio.client import Client
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -21,6 +22,7 @@ from shared.schedule import Schedules
 from shared.service import Service
 from tests.support.lifecycle import started
 from tests.support.wait import eventually
+from tests.support.wire import plain_client
 
 ON_DEMAND: Final = {"pattern_mining": "off", "pattern_sync": "off", "statistics": "off"}
 """A test says when an instance studies."""
@@ -102,6 +104,37 @@ async def member(nats_url: str, database_url: str, workspace: Path, **changes: A
     settings = InstanceSettings(nats_url=nats_url, database_url=database_url, workspace=str(workspace), **options)
     async with instance.daemon.build(settings) as services, _engine(database_url) as engine, started(*services):
         yield Member(services, engine)
+
+
+class Fleet:
+    """A hub, and members that come and go on one NATS server."""
+
+    def __init__(self, stack: AsyncExitStack, url: str, make_database: Callable[[], str], directory: Path) -> None:
+        self.url = url
+        self.directory = directory
+        self._stack = stack
+        self._make_database = make_database
+
+    async def hub(self) -> Hub:
+        """Start centralcloud."""
+        return await self._stack.enter_async_context(hub(self.url, self._make_database()))
+
+    async def member(self, name: str, *sources: str, **changes: Any) -> Member:
+        """Start an instance whose codebase has each source in two files; it has said nothing yet."""
+        return await self._stack.enter_async_context(
+            member(self.url, self._make_database(), self.workspace(name, *sources), **changes)
+        )
+
+    async def client(self) -> Client:
+        """Connect a client that knows nothing of Flocklore."""
+        return await self._stack.enter_async_context(plain_client(self.url))
+
+    def workspace(self, name: str, *sources: str) -> Path:
+        """Write a codebase."""
+        files = {"Makefile": "all:\n"}
+        for number, source in enumerate(sources):
+            files |= in_two_files(source, f"source_{number}")
+        return codebase(self.directory / name, files)
 
 
 def codebase(directory: Path, files: Mapping[str, str]) -> Path:

@@ -6,13 +6,15 @@ import json
 import signal
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from shared.embedded.nats import EmbeddedNats
 from tests.e2e.daemons import codebase, in_two_files
 from tests.e2e.real_mesh import RealMesh, daemon, real_mesh, repository
 from tests.support.servers import scratch_directory
@@ -233,6 +235,23 @@ def test_alone_an_instance_needs_nothing_and_says_so(initialised: Path, tmp_path
             assert process.returncode == 0
         assert "isolated: no NATS is configured" in said
         assert took < 5
+
+
+def test_hubs_started_at_once_on_an_empty_database_both_serve(
+    own_nats: Callable[[], EmbeddedNats], database_url: str, tmp_path: Path
+) -> None:
+    told = {"NATS_URL": own_nats().url, "DATABASE_URL": database_url}
+    with ExitStack() as stack:
+        hubs = []
+        for name in ("one", "two"):
+            own = told | {"FLOCKLORE_READY_FILE": str(tmp_path / name)}
+            hubs.append(stack.enter_context(daemon("centralcloud", own, tmp_path)))
+        for name in ("one", "two"):
+            eventually_sync((tmp_path / name).exists, 30, f"{name} ready")
+        assert [hub.poll() for hub in hubs] == [None, None]
+        for hub in hubs:
+            hub.send_signal(signal.SIGTERM)
+            assert hub.wait(10) == 0
 
 
 def communicated(process: subprocess.Popen[str]) -> str:

@@ -160,6 +160,23 @@ async def test_a_clone_takes_over_and_the_last_holder_is_right(url: str, make_da
         await central.reaches(FILES, 3 * 3 + 17 * 9)
 
 
+async def test_a_clone_beside_the_living_original_is_kept_out_and_a_restart_is_not(
+    url: str, make_database: MakeDatabase
+) -> None:
+    own_url, clone_url = make_database(), make_database()
+    async with hub(url, make_database(), silence_seconds=1.5) as central:
+        async with spoke(url, own_url, "one", sync_seconds=0.3) as one:
+            await eventually(one.uplink.admitted.is_set, what="the original is admitted")
+            copy_database(own_url, clone_url)
+            async with spoke(url, clone_url, "one", sync_seconds=0.3) as clone:
+                asked_long_enough = "SELECT clock_timestamp() > created_at + interval '4 s' FROM instance_registry"
+                await central.reaches(asked_long_enough, True)
+                assert not clone.uplink.admitted.is_set()
+            assert await scalar(central.engine, "SELECT holder FROM instance_registry") == one.identity.holder
+        async with spoke(url, own_url, "one") as restarted:  # without a goodbye, as after kill -9
+            await eventually(restarted.uplink.admitted.is_set, what="the restart is admitted")
+
+
 async def test_a_second_daemon_on_another_database_is_refused_while_the_first_lives(
     url: str, make_database: MakeDatabase
 ) -> None:

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import msgspec
 import pytest
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 from sqlalchemy import text
 
+import instance.store.outbox
+import instance.sync.heartbeat
+import instance.sync.uplink
 from centralcloud.quarantine import quarantine, release
 from instance.store import insights
 from schemas import subjects
@@ -23,10 +26,10 @@ from schemas.insights import Insight, PatternAggregation, Provenance, Statistics
 from shared.client import data_of
 from shared.database import transaction
 from shared.embedded.nats import EmbeddedNats
-from tests.e2e.daemons import Hub, Member, codebase, hub, in_two_files, member
+from shared.errors import AlreadyRunningError
+from tests.e2e.daemons import Fleet, Hub, Member, codebase, in_two_files, member
 from tests.support.asking import ask
 from tests.support.wait import eventually
-from tests.support.wire import plain_client
 
 SHARED = """
 import contextlib
@@ -61,35 +64,12 @@ HELD = "SELECT count(*) FROM insights WHERE state = 'active' AND NOT undone"
 OBSERVED = "SELECT count(*) FROM observations WHERE NOT forgotten"
 
 
-class Fleet:
-    """A hub, and members that come and go on one NATS server."""
+class HourAhead(datetime):
+    """A clock that is wrong."""
 
-    def __init__(self, stack: AsyncExitStack, url: str, make_database: Callable[[], str], directory: Path) -> None:
-        self.url = url
-        self.directory = directory
-        self._stack = stack
-        self._make_database = make_database
-
-    async def hub(self) -> Hub:
-        """Start centralcloud."""
-        return await self._stack.enter_async_context(hub(self.url, self._make_database()))
-
-    async def member(self, name: str, *sources: str, **changes: Any) -> Member:
-        """Start an instance whose codebase has each source in two files; it has said nothing yet."""
-        return await self._stack.enter_async_context(
-            member(self.url, self._make_database(), self.workspace(name, *sources), **changes)
-        )
-
-    async def client(self) -> Client:
-        """Connect a client that knows nothing of Flocklore."""
-        return await self._stack.enter_async_context(plain_client(self.url))
-
-    def workspace(self, name: str, *sources: str) -> Path:
-        """Write a codebase."""
-        files = {"Makefile": "all:\n"}
-        for number, source in enumerate(sources):
-            files |= in_two_files(source, f"source_{number}")
-        return codebase(self.directory / name, files)
+    @classmethod
+    def now(cls, tz: tzinfo | None = None) -> Self:
+        return super().now(tz) + timedelta(hours=1)
 
 
 @pytest.fixture
@@ -312,6 +292,26 @@ async def test_a_template_with_an_in_house_name_is_released_once_three_instances
     for one in (ann, bob, cat):
         await one.knows(head)
         assert await one.value(known, template=IN_HOUSE_TEMPLATE) == 1
+
+
+async def test_a_clock_an_hour_ahead_moves_no_lease_and_no_heartbeat(
+    fleet: Fleet, central: Hub, make_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (instance.sync.heartbeat, instance.sync.uplink, instance.store.outbox):
+        monkeypatch.setattr(module, "datetime", HourAhead)
+    url, workspace = make_database(), fleet.workspace("ann", SHARED)
+    async with member(fleet.url, url, workspace) as ann:
+        await ann.shares()
+        await central.reaches("SELECT last_heartbeat > created_at FROM instance_registry", wanted=True)
+        silent = await central.value("SELECT extract(epoch FROM now() - last_heartbeat) FROM instance_registry")
+        assert 0 <= silent < 10
+        left = await ann.value("SELECT extract(epoch FROM expires_at - now()) FROM distributed_locks")
+        assert 0 < left <= 10
+        with pytest.raises(AlreadyRunningError):
+            async with member(fleet.url, url, workspace):
+                pass
+    body = msgspec.json.decode(await central.value("SELECT body FROM received_envelopes LIMIT 1"))
+    assert datetime.fromisoformat(body[0]["time"]) > datetime.now(UTC) + timedelta(minutes=59)
 
 
 def events_in(message: Msg) -> list[Any]:

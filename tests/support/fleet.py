@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from centralcloud.ingest.consumer import Ingest
 from centralcloud.ingest.presence import Presence
+from centralcloud.store.presence import Patience
 from instance.config import InstanceSettings
 from instance.daemon import enrol
 from instance.store import outbox
@@ -49,12 +50,14 @@ class Hub:
 
 
 @asynccontextmanager
-async def hub(nats_url: str, database_url: str, *, suspect_seconds: float = 30.0) -> AsyncIterator[Hub]:
+async def hub(
+    nats_url: str, database_url: str, *, suspect_seconds: float = 30.0, silence_seconds: float = 2.0
+) -> AsyncIterator[Hub]:
     """Run ingest and presence on a central database."""
     async with central_engine(database_url) as engine:
         metrics = Metrics()
         bus = Bus([nats_url], client_name="hub", inbox_prefix="_INBOX.centralcloud.test", metrics=metrics)
-        Presence(engine, bus, suspect_seconds=suspect_seconds)
+        Presence(engine, bus, Patience(silence_seconds, suspect_seconds))
         commits = asyncio.Event()
         ingest = Ingest(engine, bus, metrics, replicas=1, on_commit=commits.set)
         async with started(bus, ingest):
