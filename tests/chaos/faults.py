@@ -11,7 +11,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Final
 
-from tests.chaos.mesh import Instance, Mesh
+from tests.chaos.arena import Instance, Mesh
 
 Fault = Callable[[Mesh, random.Random], Awaitable[None]]
 

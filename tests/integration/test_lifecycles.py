@@ -7,6 +7,7 @@ import importlib
 import pkgutil
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -16,6 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 import centralcloud
 import instance
+import instance.store.outbox
+import instance.sync.heartbeat
+import instance.sync.uplink
 import mesh
 import schemas
 import shared
@@ -34,11 +38,13 @@ from instance.sync.uplink import Uplink
 from schemas.envelope import Source
 from shared.bus import Bus
 from shared.embedded.nats import EmbeddedNats
+from shared.errors import AlreadyRunningError
 from shared.lease import Lease
 from shared.metrics import Metrics
 from shared.runner import _Readiness
 from shared.schedule import Schedules, Task
 from shared.service import Service
+from tests.e2e import daemons
 from tests.support.databases import central_engine, instance_engine
 from tests.support.lifecycle import started, stress
 from tests.support.patterns import scalar
@@ -176,6 +182,38 @@ async def test_a_run_that_a_stop_interrupts_is_not_recorded_as_done(
         await asyncio.wait_for(begun.wait(), 10)
     assert await scalar(spoke.engine, "SELECT last_finished FROM schedule_runs WHERE runs = 1") is None
     assert not [record for record in caplog.records if record.levelname == "ERROR"]
+
+
+class HourAhead:
+    """A clock that is wrong."""
+
+    @staticmethod
+    def now(zone: tzinfo) -> datetime:
+        return datetime.now(zone) + timedelta(hours=1)
+
+
+async def test_a_clock_an_hour_ahead_moves_no_lease_and_no_heartbeat(
+    own_nats: Callable[[], EmbeddedNats],
+    make_database: Callable[[], str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for module in (instance.sync.heartbeat, instance.sync.uplink, instance.store.outbox):
+        monkeypatch.setattr(module, "datetime", HourAhead)
+    url, database, workspace = own_nats().url, make_database(), daemons.codebase(tmp_path, {"Makefile": "all:\n"})
+    options = {"instance_id": "ahead"}
+    async with daemons.hub(url, make_database()) as central:
+        async with daemons.member(url, database, workspace, **options) as ahead:
+            await ahead.shares()
+            await central.reaches("SELECT last_heartbeat > created_at FROM instance_registry", wanted=True)
+            silent = await central.value("SELECT extract(epoch FROM now() - last_heartbeat) FROM instance_registry")
+            assert 0 <= silent < 10
+            left = await ahead.value("SELECT extract(epoch FROM expires_at - now()) FROM distributed_locks")
+            assert 0 < left <= 10
+            with pytest.raises(AlreadyRunningError):
+                await daemons.member(url, database, workspace, **options).__aenter__()
+        said = await central.value("SELECT convert_from(body, 'UTF8')::jsonb->0->>'time' FROM received_envelopes")
+        assert datetime.fromisoformat(said) > datetime.now(UTC) + timedelta(minutes=59)
 
 
 def test_no_service_is_missing_here() -> None:

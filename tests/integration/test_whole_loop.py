@@ -4,18 +4,14 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from datetime import UTC, datetime, timedelta, tzinfo
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import msgspec
 import pytest
 from nats.aio.msg import Msg
 from sqlalchemy import text
 
-import instance.store.outbox
-import instance.sync.heartbeat
-import instance.sync.uplink
 from centralcloud.quarantine import quarantine, release
 from instance.store import insights
 from schemas import subjects
@@ -26,7 +22,6 @@ from schemas.insights import Insight, PatternAggregation, Provenance, Statistics
 from shared.client import data_of
 from shared.database import transaction
 from shared.embedded.nats import EmbeddedNats
-from shared.errors import AlreadyRunningError
 from tests.e2e.daemons import Fleet, Hub, Member, codebase, in_two_files, member
 from tests.support.asking import ask
 from tests.support.wait import eventually
@@ -62,14 +57,6 @@ IN_HOUSE_TEMPLATE = "return vault . put ( $1 , timeout = 2 )"
 
 HELD = "SELECT count(*) FROM insights WHERE state = 'active' AND NOT undone"
 OBSERVED = "SELECT count(*) FROM observations WHERE NOT forgotten"
-
-
-class HourAhead(datetime):
-    """A clock that is wrong."""
-
-    @classmethod
-    def now(cls, tz: tzinfo | None = None) -> Self:
-        return super().now(tz) + timedelta(hours=1)
 
 
 @pytest.fixture
@@ -292,26 +279,6 @@ async def test_a_template_with_an_in_house_name_is_released_once_three_instances
     for one in (ann, bob, cat):
         await one.knows(head)
         assert await one.value(known, template=IN_HOUSE_TEMPLATE) == 1
-
-
-async def test_a_clock_an_hour_ahead_moves_no_lease_and_no_heartbeat(
-    fleet: Fleet, central: Hub, make_database: Callable[[], str], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    for module in (instance.sync.heartbeat, instance.sync.uplink, instance.store.outbox):
-        monkeypatch.setattr(module, "datetime", HourAhead)
-    url, workspace = make_database(), fleet.workspace("ann", SHARED)
-    async with member(fleet.url, url, workspace) as ann:
-        await ann.shares()
-        await central.reaches("SELECT last_heartbeat > created_at FROM instance_registry", wanted=True)
-        silent = await central.value("SELECT extract(epoch FROM now() - last_heartbeat) FROM instance_registry")
-        assert 0 <= silent < 10
-        left = await ann.value("SELECT extract(epoch FROM expires_at - now()) FROM distributed_locks")
-        assert 0 < left <= 10
-        with pytest.raises(AlreadyRunningError):
-            async with member(fleet.url, url, workspace):
-                pass
-    body = msgspec.json.decode(await central.value("SELECT body FROM received_envelopes LIMIT 1"))
-    assert datetime.fromisoformat(body[0]["time"]) > datetime.now(UTC) + timedelta(minutes=59)
 
 
 def events_in(message: Msg) -> list[Any]:
