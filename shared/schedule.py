@@ -41,7 +41,10 @@ _FINISHED = text("""
     UPDATE schedule_runs SET last_finished = clock_timestamp(), last_error = :error, next_run = :next_run
      WHERE name = :name
 """)
-_AGES = text("SELECT name, extract(epoch FROM clock_timestamp() - last_started) FROM schedule_runs")
+_AGES = text("""
+    SELECT name, extract(epoch FROM clock_timestamp() - last_started) FROM schedule_runs
+     WHERE last_finished >= last_started
+""")  # a run that was interrupted has not run
 
 
 @dataclass(frozen=True)

@@ -22,7 +22,6 @@ from schemas.subjects import Topic
 RESEND_SECONDS: Final = 30.0
 RESEND_SECONDS_MAX: Final = 600.0
 RETENTION_DAYS: Final = 14
-NUMBERED_MAX: Final = 5000
 _BATCH: Final = 1000
 
 
@@ -37,7 +36,7 @@ class Uplink:
     share_since: datetime | None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, order=True)
 class Numbered:
     """One event that has its place in the sequence."""
 
@@ -45,6 +44,7 @@ class Numbered:
     topic: Topic
     body: bytes
     attempt: int
+    """This one; the first is 1."""
 
 
 _FIRST_EPOCH = text("INSERT INTO uplink (epoch) VALUES (:epoch) ON CONFLICT DO NOTHING")
@@ -61,24 +61,25 @@ _NUMBER = text("""
         SELECT id, row_number() OVER (ORDER BY domain, kind, id) AS place
           FROM (SELECT id, domain, kind FROM outbox WHERE seq IS NULL ORDER BY id LIMIT :limit) AS next
     ), numbered AS (
-        UPDATE outbox o SET epoch = head.epoch, seq = head.head + batch.place
+        UPDATE outbox o
+           SET epoch = head.epoch, seq = head.head + batch.place, attempt = 1, sent_at = clock_timestamp()
           FROM batch, head WHERE o.id = batch.id
-        RETURNING o.seq
+        RETURNING o.seq, o.domain, o.kind, o.body, o.attempt
+    ), moved AS (
+        UPDATE uplink SET head = head + (SELECT count(*) FROM numbered)
     )
-    UPDATE uplink SET head = head + (SELECT count(*) FROM numbered)
-    RETURNING (SELECT count(*) FROM numbered)
+    SELECT seq, domain, kind, body, attempt FROM numbered
 """)
-_DUE = text("""
-    SELECT o.seq, o.domain, o.kind, o.body, o.attempt
-      FROM outbox o JOIN uplink u ON u.epoch = o.epoch
-     WHERE o.confirmed_at IS NULL
-       AND (o.sent_at IS NULL OR o.sent_at < clock_timestamp() - make_interval(
-                secs => least(:resend_max, :resend * power(2, least(greatest(o.attempt - 1, 0), 30)))))
-     ORDER BY o.seq LIMIT :limit
-""")
-_MARK_SENT = text("""
-    UPDATE outbox SET attempt = attempt + 1, sent_at = clock_timestamp()
-     WHERE epoch = :epoch AND seq = ANY(:seqs) AND confirmed_at IS NULL
+_TAKE_DUE = text("""
+    WITH due AS (
+        SELECT o.id FROM outbox o JOIN uplink u ON u.epoch = o.epoch
+         WHERE o.confirmed_at IS NULL
+           AND (o.sent_at IS NULL OR o.sent_at < clock_timestamp() - make_interval(
+                    secs => least(:resend_max, :resend * power(2, least(greatest(o.attempt - 1, 0), 30)))))
+         ORDER BY o.seq LIMIT :limit
+    )
+    UPDATE outbox o SET attempt = o.attempt + 1, sent_at = clock_timestamp() FROM due WHERE o.id = due.id
+    RETURNING o.seq, o.domain, o.kind, o.body, o.attempt
 """)
 _UNMARK_SENT = text("""
     UPDATE outbox SET sent_at = NULL
@@ -150,22 +151,20 @@ async def append(connection: AsyncConnection, events: Sequence[tuple[Topic, byte
         await connection.execute(_APPEND, rows[start : start + _BATCH])
 
 
-async def number(connection: AsyncConnection, limit: int = NUMBERED_MAX) -> int:
-    """Give committed events the next sequences, events of one topic side by side; returns how many."""
-    numbered: int = (await connection.execute(_NUMBER, {"limit": limit})).scalar_one()
-    return numbered
+async def number(connection: AsyncConnection, limit: int) -> list[Numbered]:
+    """Give committed events the next sequences, events of one topic side by side, and take them for their first send.
+
+    The attempt is counted before it is made.
+    """
+    rows = await connection.execute(_NUMBER, {"limit": limit})
+    return sorted(_numbered(row) for row in rows)
 
 
-async def due(connection: AsyncConnection, limit: int, resend_seconds: float = RESEND_SECONDS) -> list[Numbered]:
-    """Numbered events never sent, or sent and unconfirmed for 30 s (60, 120, ... 600 s), in sequence."""
+async def take_due(connection: AsyncConnection, limit: int, resend_seconds: float = RESEND_SECONDS) -> list[Numbered]:
+    """Take events to be sent again: those unconfirmed for 30 s (60, 120, ... 600 s), in sequence."""
     values = {"limit": limit, "resend": resend_seconds, "resend_max": RESEND_SECONDS_MAX}
-    rows = await connection.execute(_DUE, values)
-    return [Numbered(seq, Topic(domain, kind), bytes(body), attempt) for seq, domain, kind, body, attempt in rows]
-
-
-async def mark_sent(connection: AsyncConnection, epoch: str, seqs: list[int]) -> None:
-    """Count an attempt, before it is made."""
-    await connection.execute(_MARK_SENT, {"epoch": epoch, "seqs": seqs})
+    rows = await connection.execute(_TAKE_DUE, values)
+    return sorted(_numbered(row) for row in rows)
 
 
 async def unmark_sent(connection: AsyncConnection, epoch: str, first: int, last: int) -> None:
@@ -215,6 +214,11 @@ async def backlog(connection: AsyncConnection) -> tuple[int, float]:
     """Unconfirmed events, and the age of the oldest in seconds."""
     count, age_seconds = (await connection.execute(_BACKLOG)).one()
     return count, age_seconds
+
+
+def _numbered(row: Any) -> Numbered:
+    seq, domain, kind, body, attempt = row
+    return Numbered(seq, Topic(domain, kind), bytes(body), attempt)
 
 
 def event_identity() -> dict[str, Any]:

@@ -51,6 +51,9 @@ class Gate:
 
 
 def _is_public(name: str, origin: str, known: Vocabulary) -> bool:
-    if origin == LANGUAGE:
-        return known.is_public(name)
-    return known.is_public_package(origin) or name in known.learned
+    """Whether everybody may know this name.
+
+    Of a well-known package only its own name is: `pytest.mark.<ours>` and `settings.<OURS>` hang on public packages,
+    too. The rest of its interface becomes public when several instances show it.
+    """
+    return known.is_public(name) or (origin != LANGUAGE and name == origin and known.is_public_package(origin))

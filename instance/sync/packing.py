@@ -33,7 +33,7 @@ class Parcel:
 
     def message_id(self, instance_id: str, epoch: str) -> str:
         """The same for a retry of one send, another for a replay: JetStream swallows a replay under an old id."""
-        attempt = max(event.attempt for event in self.events) + 1
+        attempt = max(event.attempt for event in self.events)
         return f"{instance_id}.{epoch}.{self.first_seq}-{self.last_seq}.{attempt}"
 
     def envelope(self, epoch: str, source: Source, timestamp: datetime) -> bytes:

@@ -97,17 +97,16 @@ class Uplink(Service):
             await asyncio.wait_for(self._wake.wait(), IDLE_SECONDS)
 
     async def _publish_round(self) -> int:
-        """Number, mark as sent, publish; returns how many events went out."""
+        """Take what is to be sent again, number what is new, publish; returns how many events went out."""
         async with transaction(self._engine) as connection:
             await self._lease.fence(connection)
-            await outbox.number(connection)
-            epoch = (await outbox.get(connection)).epoch
-            events = await outbox.due(connection, ROUND_EVENTS_MAX, self._resend_seconds)
-            await outbox.mark_sent(connection, epoch, [event.seq for event in events])
+            epoch = (await outbox.lock(connection)).epoch
+            events = await outbox.take_due(connection, ROUND_EVENTS_MAX, self._resend_seconds)
+            events += await outbox.number(connection, ROUND_EVENTS_MAX - len(events))
         parcels = list(pack(events))
         outcomes = await asyncio.gather(*(self._publish(parcel, epoch) for parcel in parcels), return_exceptions=True)
         self._metrics.events_sent.inc(len(events))
-        self._metrics.events_resent.inc(sum(event.attempt > 0 for event in events))
+        self._metrics.events_resent.inc(sum(event.attempt > 1 for event in events))
         await self._settle(epoch, parcels, outcomes)
         return len(events)
 

@@ -166,7 +166,6 @@ async def test_a_canary_leaves_only_in_a_template_that_three_instances_share(
         assert any(subject.startswith(kind) for subject in heard), kind
 
 
-@pytest.mark.xfail(strict=True, reason="the gate takes every name that follows one of a public package for public")
 async def test_own_names_on_objects_of_public_packages_stay_here(
     server: EmbeddedNats, tap: Wiretap, make_database: Callable[[], str], tmp_path: Path
 ) -> None:

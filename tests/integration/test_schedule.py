@@ -33,19 +33,20 @@ async def test_a_task_runs_on_its_timer_and_is_recorded(database_url: str) -> No
 
 
 async def test_a_run_missed_while_down_is_made_up_once_and_one_not_due_waits(database_url: str) -> None:
-    due, fresh = Counter(), Counter()
+    due, fresh, interrupted = Counter(), Counter(), Counter()
     async with instance_engine(database_url) as engine:
         async with transaction(engine) as connection:
             await connection.execute(
                 text(
-                    "INSERT INTO schedule_runs (name, last_started, runs) VALUES"
-                    " ('due', now() - interval '10 h', 1), ('fresh', now(), 1)"
+                    "INSERT INTO schedule_runs (name, last_started, last_finished, runs) VALUES"
+                    " ('due', now() - interval '10 h', now() - interval '9 h', 1), ('fresh', now(), now(), 1),"
+                    " ('interrupted', now(), now() - interval '1 h', 1)"
                 )
             )
-        tasks = [Task("due", 3600, due.run), Task("fresh", 3600, fresh.run)]
+        tasks = [Task("due", 3600, due.run), Task("fresh", 3600, fresh.run), Task("interrupted", 3600, interrupted.run)]
         async with started(Schedules(engine, tasks, Metrics())):
-            await eventually(lambda: due.runs == 1)
-        assert (due.runs, fresh.runs) == (1, 0)
+            await eventually(lambda: due.runs == interrupted.runs == 1)
+        assert (due.runs, fresh.runs, interrupted.runs) == (1, 0, 1)
 
 
 async def test_on_demand_a_failure_is_raised_and_recorded(database_url: str) -> None:

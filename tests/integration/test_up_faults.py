@@ -204,11 +204,11 @@ async def test_an_event_tried_a_thousand_times_is_tried_again(make_database: Mak
     async with spoke(own_nats().url, make_database(), "one") as one:
         await learn(one.engine, range(2))
         async with transaction(one.engine) as connection:
-            await outbox.number(connection)
+            assert len(await outbox.number(connection, 10)) == 2
             await connection.execute(text("UPDATE outbox SET attempt = 5000, sent_at = '2020-01-01'"))
-            assert len(await outbox.due(connection, 10)) == 2
+            assert len(await outbox.take_due(connection, 10)) == 2
             await connection.execute(text("UPDATE outbox SET sent_at = now() - interval '599 seconds'"))
-            assert await outbox.due(connection, 10) == []
+            assert await outbox.take_due(connection, 10) == []
 
 
 def kill(server: EmbeddedNats) -> None:

@@ -24,6 +24,10 @@ WELL_KNOWN = replace(
     PUBLIC, fingerprint="c" * 32, template="requests . get ( $1 , timeout = # )",
     names=(("requests", "requests"), ("get", "requests"), ("timeout", "language")),
 )  # fmt: skip
+HUNG_ON = replace(
+    PUBLIC, fingerprint="e" * 32, template="@ pytest . mark . acme_billing",
+    names=(("pytest", "pytest"), ("mark", "pytest"), ("acme_billing", "pytest")),
+)  # fmt: skip
 SECRET = replace(PUBLIC, fingerprint="d" * 32, template='$1 = "AKIAIOSFODNN7EXAMPLE"', names=())
 
 
@@ -39,6 +43,11 @@ def test_a_template_of_public_names_may_leave(pattern: Known) -> None:
 def test_a_name_of_an_in_house_package_stays_although_it_is_defined_elsewhere() -> None:
     assert not gate().lets_template_out(IN_HOUSE)
     assert gate().secret_names(IN_HOUSE) == ["acme_billing", "charge"]
+
+
+def test_a_name_of_ours_hung_on_a_well_known_package_stays() -> None:
+    assert not gate().lets_template_out(HUNG_ON)
+    assert "acme_billing" in gate().secret_names(HUNG_ON)
 
 
 def test_what_several_instances_have_is_no_secret_of_ours() -> None:
