@@ -12,6 +12,10 @@ import tree_sitter
 from instance.analysis.language import Language, Role
 from instance.analysis.languages import LANGUAGES
 
+CLOSERS = frozenset(")]}")
+SEPARATORS = frozenset(";,")  # between statements or members: formatters add and drop them
+FORMATTED = CLOSERS | SEPARATORS
+
 
 class Step(IntEnum):
     """What the walk over the tree does at a node."""
@@ -33,6 +37,7 @@ class Grammar:
     language: Language
     parser: tree_sitter.Parser
     marks: list[str]  # the text of anonymous nodes
+    plain_marks: dict[int, str]  # those among them that are tokens wherever they stand
     steps: list[int]
     atom_roles: list[int]
     name_roles: list[int]
@@ -63,6 +68,13 @@ def grammar(language_name: str) -> Grammar:
         language=language,
         parser=tree_sitter.Parser(compiled),
         marks=[compiled.node_kind_for_id(number) or "" for number in numbers],
+        plain_marks={
+            number: text
+            for number, kind in enumerate(kinds)
+            if (text := compiled.node_kind_for_id(number))
+            and text not in FORMATTED
+            and _step(language, kind, text) is Step.MARK
+        },
         steps=[int(_step(language, kind, compiled.node_kind_for_id(number))) for number, kind in enumerate(kinds)],
         atom_roles=[int(Role.STRING if kind in language.strings else Role.NUMBER) for kind in kinds],
         name_roles=name_roles,

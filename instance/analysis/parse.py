@@ -9,11 +9,14 @@ from __future__ import annotations
 import tree_sitter
 
 from instance.analysis.grammar import (
+    CLOSERS,
+    FORMATTED,
     OPENS_BODY,
     OPENS_CLASS,
     OPENS_IMPORT,
     OPENS_SCOPE,
     OPENS_STATEMENT,
+    SEPARATORS,
     Grammar,
     Step,
     grammar,
@@ -27,10 +30,7 @@ MAX_DEPTH = 250
 MAX_PARSE_STEPS = 100_000
 _CHUNK_BYTES = 1 << 16
 _ERROR_KIND = 65535
-_CLOSERS = frozenset(")]}")
-_FORMATTED = _CLOSERS | frozenset(";,")
 _DOTS = frozenset({".", "?.", "::"})
-_SEPARATORS = frozenset(";,")  # between statements or members: formatters add and drop them
 # Enum members cost a look-up and a slow comparison each; this module compares one per node.
 _MARK, _DESCEND, _ATOM, _SKIP, _SPOIL = (int(step) for step in Step)
 _TEXT, _NAME, _FIELD, _DEFINITION, _BINDING = (
@@ -93,16 +93,20 @@ class _Walk:
         self.in_class: list[bool] = [False]
         self.import_start = 0
         self.decoded: dict[bytes, str] = {}
-        self.trailing = _SEPARATORS if rules.language.optional_semicolons else frozenset(",")
+        self.trailing = SEPARATORS if rules.language.optional_semicolons else frozenset(",")
 
     def run(self, cursor: tree_sitter.TreeCursor) -> None:
         """Visit every node once, depth first, without recursion."""
         steps, texts, path = self.rules.steps, self.tokens.texts, self.path
+        plain_marks, roles = {} if self.has_errors else self.rules.plain_marks, self.tokens.roles
         while len(texts) < MAX_TOKENS:
             node: tree_sitter.Node = cursor.node  # type: ignore[assignment]  # a cursor always stands on a node
             kind = node.kind_id
             step = steps[kind] if kind != _ERROR_KIND and len(path) < MAX_DEPTH else _SPOIL
-            if step == _MARK:
+            if kind in plain_marks:  # every third node: worth a line instead of a call
+                texts.append(plain_marks[kind])
+                roles.append(_TEXT)
+            elif step == _MARK:
                 self._mark(node, kind)
             elif step < _SKIP:
                 if self._enter(cursor, node, kind, step):
@@ -164,10 +168,10 @@ class _Walk:
         if self.has_errors and node.is_missing:
             self._spoil("syntax_errors")
             return
-        if text in _FORMATTED:
-            if text in _SEPARATORS and self.in_container:
+        if text in FORMATTED:
+            if text in SEPARATORS and self.in_container:
                 return
-            if text in _CLOSERS:
+            if text in CLOSERS:
                 self._drop_comma(node)
         self.tokens.texts.append(text)
         self.tokens.roles.append(_TEXT)
