@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import statistics
-import sysconfig
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,6 +15,7 @@ from instance.analysis.workspace import read_source, walk
 from instance.learning.idioms import FileContext, study
 from instance.learning.support import pack
 from instance.learning.vocabulary import vocabulary
+from mesh.discovery import installed_workspaces
 
 ROUNDS = 3
 SAMPLE_FILES = 100
@@ -25,8 +25,8 @@ RATIO_MAX = 5.0
 def main() -> None:
     """Print the table."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("roots", nargs="*", type=Path, help="directories to mine; default: the standard library")
-    roots = parser.parse_args().roots or [Path(sysconfig.get_path("stdlib"))]
+    parser.add_argument("roots", nargs="*", type=Path, help="directories to mine; default: what `up` would study")
+    roots = parser.parse_args().roots or [workspace.directory for workspace in installed_workspaces()]
     print_machine()
     print(f"{'corpus':24} {'language':12} {'files':>6} {'MB':>6} {'parse MB/s':>10} {'mine MB/s':>10} {'ratio':>6}")
     for root in roots:

@@ -41,4 +41,5 @@ TEMPLATE: Final = """\
 [centralcloud]
 # stream_replicas = 1                   # 3 in a NATS cluster of three or more
 # suspect_seconds = 30.0                # a holder silent for so long may be replaced
+# silence_seconds = 7.5             # ... and this long by a restart of its own database
 """
