@@ -15,20 +15,21 @@ from shared.schedule import HOUR, MINUTE, Task
 def schedule_table(
     engine: AsyncEngine, student: Student, receipts: Receipts | None, downlink: Downlink | None
 ) -> list[Task]:
-    """Rows of the schedule; without a hub, what needs one is left out."""
+    """Rows of the schedule; without a hub, those that need one are there and never run."""
 
     async def cleanup() -> None:
         async with transaction(engine) as connection:
             await outbox.prune(connection, receipts.durable_wm if receipts else 0)
 
-    table = [
+    async def download() -> None:
+        if downlink is not None:
+            await downlink.catch_up()
+
+    connected = downlink is not None
+    return [
         Task("cleanup", 15 * MINUTE, cleanup),
         Task("pattern_mining", HOUR, student.study),
         Task("pattern_sync", 5 * MINUTE, student.say),
+        Task("statistics", HOUR if connected else None, student.report),
+        Task("download_insights", 6 * HOUR if connected else None, download),
     ]
-    if downlink is not None:
-        table += [
-            Task("statistics", HOUR, student.report),
-            Task("download_insights", 6 * HOUR, downlink.catch_up),
-        ]
-    return table

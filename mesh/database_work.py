@@ -8,7 +8,7 @@ from typing import Final, cast
 from msgspec import Struct, structs
 
 from mesh.composition import load_settings
-from mesh.databases import choose, find_databases, server_url
+from mesh.databases import choose, find_databases, server_url, start_for_this_command
 from shared import migrations
 from shared.config import Settings
 from shared.errors import ConfigurationError, UsageError
@@ -77,7 +77,10 @@ def valid_name(name: str) -> str:
 
 def _settings(database_url: str | None) -> Settings:
     settings = load_settings(None)
-    return structs.replace(settings, database_url=database_url) if database_url else settings
+    if database_url:
+        return structs.replace(settings, database_url=database_url)
+    start_for_this_command(settings)
+    return settings
 
 
 def _status(database: Database) -> DatabaseStatus:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import click
+
 from shared.config import Settings
 from shared.embedded.attach import embedded_postgres_directory
 from shared.embedded.paths import state_path
@@ -18,6 +20,15 @@ def server_url(settings: Settings) -> str:
     if not server.running():
         raise NotRunningError("the embedded PostgreSQL does not run; start it with `flocklore up`, or set DATABASE_URL")
     return server.dsn("postgres")
+
+
+def start_for_this_command(settings: Settings) -> None:
+    """Have the embedded PostgreSQL run until the command ends, if it is the one meant, was made and does not run."""
+    directory = embedded_postgres_directory(state_path(settings.state_dir))
+    server = EmbeddedPostgres(directory)
+    if settings.database_url is None and (directory / "data").exists() and not server.running():
+        server.start()
+        click.get_current_context().call_on_close(server.stop)
 
 
 def find_databases(settings: Settings) -> list[Database]:

@@ -11,8 +11,8 @@ from pathlib import Path
 
 from shared.embedded.nats import EmbeddedNats
 from shared.errors import Exit
-from tests.chaos.faults import inflict, schedule
 from tests.chaos.arena import Mesh
+from tests.chaos.faults import inflict, schedule
 from tests.chaos.verdict import Verdict, count, judge, replayed_otherwise, settled, standing
 from tests.support.wait import eventually
 

@@ -19,8 +19,8 @@ from shared.bus import Bus
 from shared.embedded.nats import EmbeddedNats
 from shared.metrics import Metrics
 from tests.chaos import textbook
-from tests.chaos.faults import broker_wiped_under_a_dead_hub
 from tests.chaos.arena import Mesh
+from tests.chaos.faults import broker_wiped_under_a_dead_hub
 from tests.chaos.run import Outcome, run, table
 from tests.chaos.verdict import count, judge
 from tests.support.databases import instance_engine

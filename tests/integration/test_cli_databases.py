@@ -23,6 +23,7 @@ from shared.embedded.postgres import EmbeddedPostgres
 from shared.errors import DegradedError, Exit
 from tests.support.asking import hub_bus
 from tests.support.databases import central_engine, instance_engine
+from tests.support.servers import copied_postgres
 from tests.support.wait import eventually_sync
 
 EPOCH = "0" * 32
@@ -248,3 +249,19 @@ async def test_doctor_asks_for_the_upgrade_a_database_needs(healthy: EmbeddedPos
         connection.execute("UPDATE alembic_version SET version_num = '0000'")
     levels, _ = await examine()
     assert levels["schema"] == "error"
+
+
+def test_an_embedded_server_that_does_not_run_is_started_for_the_command(
+    initialised: Path, scratch: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    state = scratch / "state"
+    state.mkdir(mode=0o755)
+    server = copied_postgres(initialised, state / "postgres")
+    server.start()
+    server.ensure_database("centralcloud")
+    server.stop()
+    monkeypatch.setenv("FLOCKLORE_STATE_DIR", str(state))
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    upgraded = CliRunner().invoke(db, ["upgrade", "--database", "centralcloud", "--kind", "centralcloud", "--json"])
+    assert (upgraded.exit_code, json.loads(upgraded.stdout)[0]["name"]) == (0, "centralcloud")
+    assert not server.running()
