@@ -15,8 +15,8 @@ from typing import Any
 import pytest
 
 from shared.embedded.nats import EmbeddedNats
-from tests.e2e.daemons import codebase, in_two_files
-from tests.e2e.real_mesh import RealMesh, daemon, real_mesh, repository
+from tests.support.daemons import codebase, in_two_files
+from tests.support.real_mesh import RealMesh, daemon, real_mesh, repository
 from tests.support.servers import scratch_directory
 from tests.support.wait import eventually_sync
 

@@ -44,7 +44,7 @@ from shared.metrics import Metrics
 from shared.runner import _Readiness
 from shared.schedule import Schedules, Task
 from shared.service import Service
-from tests.e2e import daemons
+from tests.support import daemons
 from tests.support.databases import central_engine, instance_engine
 from tests.support.lifecycle import started, stress
 from tests.support.patterns import scalar

@@ -21,8 +21,8 @@ from instance.config import InstanceSettings
 from instance.daemon import enrol
 from shared.embedded.nats import EmbeddedNats
 from shared.schedule import Schedules
-from tests.e2e.canaries import ON_PUBLIC_OBJECTS, SUFFIXES, Canaries, word
-from tests.e2e.daemons import Hub, Member, codebase, hub, in_two_files, member
+from tests.support.canaries import ON_PUBLIC_OBJECTS, SUFFIXES, Canaries, word
+from tests.support.daemons import Hub, Member, codebase, hub, in_two_files, member
 from tests.support.databases import instance_engine
 from tests.support.studied import study
 from tests.support.wait import eventually

@@ -22,8 +22,8 @@ from schemas.insights import Insight, PatternAggregation, Provenance, Statistics
 from shared.client import data_of
 from shared.database import transaction
 from shared.embedded.nats import EmbeddedNats
-from tests.e2e.daemons import Fleet, Hub, Member, codebase, in_two_files, member
 from tests.support.asking import ask
+from tests.support.daemons import Fleet, Hub, Member, codebase, in_two_files, member
 from tests.support.wait import eventually
 
 SHARED = """

@@ -18,7 +18,7 @@ from psycopg.rows import dict_row
 from shared.embedded.attach import embedded_postgres_directory
 from shared.embedded.nats import EmbeddedNats
 from shared.embedded.postgres import EmbeddedPostgres
-from tests.e2e.daemons import codebase
+from tests.support.daemons import codebase
 from tests.support.mesh import Mesh
 from tests.support.processes import REPOSITORY
 from tests.support.servers import copied_postgres

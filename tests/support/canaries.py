@@ -7,7 +7,7 @@ import string
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from tests.e2e.daemons import codebase
+from tests.support.daemons import codebase
 from tests.support.snippets import CANARIES
 
 SUFFIXES = {
