@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from centralcloud.aggregate import AggregationResult, aggregate
-from centralcloud.store import changes, registry
+from centralcloud.store import changes, insights, registry
 from shared.database import transaction
 from shared.errors import NotFoundError
 
@@ -16,7 +16,7 @@ async def quarantine(engine: AsyncEngine, tenant: str, instance: str, reason: st
         if not await registry.quarantine(connection, tenant, instance, reason):
             raise _unknown(tenant, instance)
         await changes.mark_instance(connection, tenant, instance)
-    return await aggregate(engine, tenant)
+    return await _conclude(engine, tenant)
 
 
 async def release(engine: AsyncEngine, tenant: str, instance: str) -> AggregationResult:
@@ -25,7 +25,15 @@ async def release(engine: AsyncEngine, tenant: str, instance: str) -> Aggregatio
         if not await registry.release(connection, tenant, instance):
             raise _unknown(tenant, instance)
         await changes.mark_instance(connection, tenant, instance)
-    return await aggregate(engine, tenant)
+    return await _conclude(engine, tenant)
+
+
+async def _conclude(engine: AsyncEngine, tenant: str) -> AggregationResult:
+    """Aggregate, and tell where the history stands then: a running hub may have merged some of it before us."""
+    result = await aggregate(engine, tenant)
+    async with transaction(engine) as connection:
+        result.head = await insights.head(connection, tenant)
+    return result
 
 
 def _unknown(tenant: str, instance: str) -> NotFoundError:
