@@ -79,13 +79,11 @@ class Uplink(Service):
             await self._bus.connected.wait()
             self._wake.clear()
             try:
-                published = await self._publish_round()
+                if not await self._publish_round():
+                    await self._idle()
             except UnreachableError as error:
                 log.debug("uplink waits", reason=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
-                continue
-            if not published:
-                await self._idle()
 
     async def _idle(self) -> None:
         """Wait to be woken; look again now and then for appends by other processes and for resends."""
