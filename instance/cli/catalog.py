@@ -12,6 +12,7 @@ from msgspec import Struct
 from instance.cli.target import Target, hexadecimal_prefix, open_target, resolve_settings
 from instance.learning.idioms import Idiom
 from instance.learning.support import Candidate, score, select
+from instance.learning.templates import readable
 from instance.store import observations, outbox, workspace
 from instance.store import patterns as store
 from instance.store.observations import CODE, Known
@@ -99,7 +100,7 @@ def print_details(details: Details) -> None:
         [
             ("fingerprint", details.fingerprint),
             ("kind", f"{details.kind} {details.language} {details.view}".strip()),
-            ("pattern", details.template),
+            ("pattern", readable(details.template)),
         ]
     )
     for place in details.places:

@@ -9,6 +9,7 @@ from datetime import datetime
 from msgspec import Struct, structs
 
 from instance.cli.target import Target, ask_hub, hexadecimal_prefix, open_target, resolve_settings
+from instance.learning.templates import readable
 from instance.store import insights
 from instance.store.insights import Held, Step
 from schemas.insights import Insight, Provenance, WhyQuery
@@ -160,7 +161,7 @@ def print_provenance(told: Story) -> None:
 
 def text_of(insight: Insight) -> str:
     """What an insight says: its name, its template, or that only its fingerprint is shared."""
-    return insight.name or insight.template or "(its text is not shared)"
+    return insight.name or (readable(insight.template) if insight.template else "(its text is not shared)")
 
 
 async def _story(target: Target, prefix: str) -> Story:

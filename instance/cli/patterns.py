@@ -29,6 +29,7 @@ def list_patterns(
 ) -> None:
     """List the patterns found, the most informative first."""
     from instance.cli import catalog
+    from instance.learning.templates import readable
 
     choice = catalog.Choice(language=language, kind=kind, limit=limit, everything=everything)
     found = run_command(catalog.listed(instance_id, choice))
@@ -38,7 +39,7 @@ def list_patterns(
     print_table(
         ["fingerprint", "language", "files", "uses", "shared", "pattern"],
         [
-            (item.fingerprint[:12], item.language, item.files, item.occurrences, item.shared, item.template)
+            (item.fingerprint[:12], item.language, item.files, item.occurrences, item.shared, readable(item.template))
             for item in found
         ],
         empty="No patterns yet; `flocklore instance show` tells what was studied.",
@@ -71,6 +72,7 @@ def mine(*, directory: Path, language: str | None, limit: int, as_json: bool) ->
     A running instance studies its own directories hourly by its schedule `pattern_mining`.
     """
     from instance.cli import mining
+    from instance.learning.templates import readable
 
     found = mining.survey(directory.resolve(), language=language, limit=limit)
     if as_json:
@@ -79,7 +81,7 @@ def mine(*, directory: Path, language: str | None, limit: int, as_json: bool) ->
     print_table(
         ["fingerprint", "language", "files", "uses", "pattern"],
         [
-            (item.fingerprint[:12], item.language, item.files, item.occurrences, item.template)
+            (item.fingerprint[:12], item.language, item.files, item.occurrences, readable(item.template))
             for item in found.patterns
         ],
         empty="No pattern is in two files or more.",

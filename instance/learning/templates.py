@@ -60,11 +60,10 @@ def hole(link: str, number: int) -> str:
 
 
 def readable(template: str) -> str:
-    """Return a template spaced the way people write code; for eyes only, never for fingerprints."""
+    """Return a template on one line, spaced the way people write code; for eyes only, never for fingerprints."""
     text = re.sub(r"(?<=[\w$\"'\])}]) (?=[(\[,;:.?!](?!=))| ?(\.|::|\?\.) ?", lambda m: m[1] or "", template)
     text = re.sub(r"(?<=[(\[]) | (?=[)\]])", "", text)
-    text = _SPACED_WORDS.sub(r"\1 (", text)
-    return text.replace(" ⏎ ", "\n")
+    return _SPACED_WORDS.sub(r"\1 (", text)
 
 
 class _Normaliser:

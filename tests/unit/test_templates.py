@@ -175,4 +175,4 @@ def test_broken_manifests_name_nothing(text: str) -> None:
 
 def test_a_template_can_be_made_readable() -> None:
     assert readable('with open ( $1 , "rb" ) as $2 : {…}') == 'with open($1, "rb") as $2: {…}'
-    assert readable("$1 = $2 . items ( ) ⏎ return $1") == "$1 = $2.items()\nreturn $1"
+    assert readable("$1 = $2 . items ( ) ⏎ return $1") == "$1 = $2.items() ⏎ return $1"
