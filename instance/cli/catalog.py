@@ -10,12 +10,12 @@ from typing import Final
 from msgspec import Struct
 
 from instance.cli.target import Target, hexadecimal_prefix, open_target, resolve_settings
-from instance.learning.idioms import Idiom
 from instance.learning.support import Candidate, score, select
 from instance.learning.templates import readable
 from instance.store import observations, outbox, workspace
 from instance.store import patterns as store
 from instance.store.observations import CODE, Known
+from instance.sync.announce import idiom_of
 from shared.commandline import print_facts
 from shared.database import transaction
 from shared.errors import NotFoundError, UsageError
@@ -117,9 +117,7 @@ def shared_as(pattern: Known, *, sharing: bool) -> str:
 
 def candidate(pattern: Known) -> Candidate:
     """A pattern as the ranking takes it."""
-    identity = bytes.fromhex(pattern.fingerprint)
-    idiom = Idiom(identity, pattern.language, pattern.view, pattern.template, pattern.names, pattern.tokens, 0)
-    return Candidate(idiom, pattern.files, pattern.occurrences)
+    return Candidate(idiom_of(pattern), pattern.files, pattern.occurrences)
 
 
 async def _details(target: Target, prefix: str) -> Details:
@@ -176,7 +174,7 @@ def _best(patterns: Iterable[Known], files_total: int, choice: Choice) -> list[K
 
 
 def _item(pattern: Known, files_total: int, root: str, *, sharing: bool) -> Item:
-    saved = score(candidate(pattern).idiom, pattern.files, files_total) if pattern.kind == CODE else 0.0
+    saved = score(idiom_of(pattern), pattern.files, files_total) if pattern.kind == CODE else 0.0
     return Item(
         fingerprint=pattern.fingerprint,
         kind=pattern.kind,

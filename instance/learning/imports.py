@@ -12,7 +12,6 @@ from instance.analysis.language import Role
 from instance.analysis.tokens import Tokens
 
 _VERSION_SUFFIX = re.compile(r"^v\d+$|\.v\d+$")
-_WILDCARD = "*"
 
 
 class Import(NamedTuple):

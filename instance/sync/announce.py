@@ -129,8 +129,13 @@ def _chosen(known: Iterable[Known], files_total: int, limits: Limits) -> list[Kn
 
 
 def _rank(pattern: Known, files_total: int) -> tuple[float, str]:
-    idiom = Idiom(b"", pattern.language, pattern.view, pattern.template, pattern.names, pattern.tokens, 0)
-    return score(idiom, pattern.files, files_total), pattern.fingerprint
+    return score(idiom_of(pattern), pattern.files, files_total), pattern.fingerprint
+
+
+def idiom_of(pattern: Known) -> Idiom:
+    """A code pattern as the learning takes it."""
+    identity = bytes.fromhex(pattern.fingerprint)
+    return Idiom(identity, pattern.language, pattern.view, pattern.template, pattern.names, pattern.tokens, 0)
 
 
 def _said(pattern: Known, *, share: bool) -> Said:

@@ -20,7 +20,6 @@ from shared.embedded.ports import LOOPBACK, free_port
 from shared.errors import NotRunningError, UnreachableError
 
 DEFAULT_PORT = 4222
-DEFAULT_MONITORING_PORT = 8222
 START_SECONDS = 30.0
 STOP_SECONDS = 10.0
 _POLL_SECONDS = 0.02
