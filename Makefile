@@ -43,7 +43,7 @@ pins: $(INSTALLED) ## Pin the dependencies of pyproject.toml; ARGS=--upgrade for
 	$(COMPILE) --output-file requirements/run.txt $(ARGS) pyproject.toml
 	$(COMPILE) --output-file requirements/dev.txt --extra dev --constraint requirements/run.txt $(ARGS) pyproject.toml
 
-$(INSTALLED): requirements/dev.txt
+$(INSTALLED): requirements/dev.txt pyproject.toml
 	@$(PYTHON) -c 'import sys; sys.version_info < (3, 11) and sys.exit("Python 3.11 or newer is needed; name one: make PYTHON=python3.12")'
 	$(PYTHON) -m venv .venv
 	$(BIN)/pip install --quiet --require-hashes -r requirements/dev.txt

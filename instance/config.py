@@ -5,12 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from schemas.names import Name
 from shared.config import Resolved, Settings, resolve
 
 SECTION = "instance"
+
+
+class Sharing(NamedTuple):
+    """What of the words may leave the machine; counts and digests always may."""
+
+    templates: Literal["public", "all", "never"] = "public"
+    table_names: bool = False
 
 
 class InstanceSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -23,6 +30,10 @@ class InstanceSettings(Settings, frozen=True, kw_only=True, forbid_unknown_field
     role: str = "hybrid"
     share_code_templates: Literal["public", "all", "never"] = "public"
     """public: only templates all of whose names are known to be public; all: every template without a secret."""
+    share_schema_names: bool = False
+    """Whether the names of tables may leave the machine; without it only their shapes do."""
+    agents_off: str = ""
+    """Names of agents that shall not study here, separated by commas."""
     share_backlog: bool = False
     """Whether what was learned in isolation is said when a hub is first configured."""
     patterns_shared_max: int = 5000
@@ -35,6 +46,16 @@ class InstanceSettings(Settings, frozen=True, kw_only=True, forbid_unknown_field
         """Directories to study, absolute, each once."""
         parts = [part for part in self.workspace.split(os.pathsep) if part] or ["."]
         return list(dict.fromkeys(Path(part).expanduser().resolve() for part in parts))
+
+    @property
+    def sharing(self) -> Sharing:
+        """What may leave the machine."""
+        return Sharing(self.share_code_templates, self.share_schema_names)
+
+    @property
+    def switched_off(self) -> frozenset[str]:
+        """Names of the agents that shall not study."""
+        return frozenset(name.strip() for name in self.agents_off.split(","))
 
     @property
     def isolated(self) -> bool:

@@ -95,7 +95,7 @@ async def _services(engine: AsyncEngine, settings: InstanceSettings, lease: Leas
         bus,
         me,
         metrics,
-        policy=settings.share_code_templates,
+        sharing=settings.sharing,
         on_admitted=uplink.admitted.set,
         on_due=uplink.wake,
     )
@@ -116,10 +116,10 @@ async def enrol(engine: AsyncEngine, settings: InstanceSettings) -> Identity:
         name = settings.instance_id or (before.instance_id if before else default_instance_id())
         me = await identity.enrol(connection, settings.tenant, name)
         if not settings.isolated and await outbox.start_sharing(connection) and settings.share_backlog:
-            await say_everything(connection, settings.share_code_templates)
+            await say_everything(connection, settings.sharing)
         if before is not None and (before.tenant, before.instance_id) != (me.tenant, me.instance_id):
             log.warning("this database now speaks for another name", before=before.instance_id, now=me.instance_id)
-            await begin_epoch(connection, settings.share_code_templates)
+            await begin_epoch(connection, settings.sharing)
     return me
 
 

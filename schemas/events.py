@@ -64,6 +64,43 @@ class DataSchemaLearned(Learned, frozen=True, kw_only=True, tag="data.schema.lea
     columns: Count
     keys: Count
     indexes: Count
+    shape: Text = ""
+    """Its columns as types and keys, without a name; what the fingerprint was made of."""
+    table: Text | None = None
+    """What it is called; absent unless the owner shares names."""
+
+
+class LanguageLearned(Learned, frozen=True, kw_only=True, tag="technology.language.learned.v1"):
+    """A language of the repository; `files` are all its files of that language, what shares are measured against."""
+
+    topic: ClassVar[Topic] = Topic("technology", "language")
+
+    name: Text
+
+
+class FrameworkLearned(Learned, frozen=True, kw_only=True, tag="technology.framework.learned.v1"):
+    """A framework or tool the repository uses, from a public list; `files` import it."""
+
+    topic: ClassVar[Topic] = Topic("technology", "framework")
+
+    name: Text
+    confidence: Share
+    category: Text = ""
+    release: Text | None = None
+    """The one locked or else the range asked for; `version` is that of the observation."""
+
+
+class DependencyLearned(Learned, frozen=True, kw_only=True, tag="technology.dependency.learned.v1"):
+    """A package the repository depends on; the fingerprint is made of its purl without the version."""
+
+    topic: ClassVar[Topic] = Topic("technology", "dependency")
+
+    ecosystem: Text
+    scope: Text
+    name: Text | None = None
+    """Absent until the package is known to be public."""
+    release: Text | None = None
+    """The one locked or else the range asked for; absent with the name."""
 
 
 class PatternForgotten(Event, frozen=True, kw_only=True, tag="pattern.forgotten.v1"):
@@ -101,6 +138,9 @@ AnyEvent = (
     CodePatternLearned
     | ArchitecturePatternLearned
     | DataSchemaLearned
+    | LanguageLearned
+    | FrameworkLearned
+    | DependencyLearned
     | PatternForgotten
     | StatisticsReported
     | SnapshotCompleted

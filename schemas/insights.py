@@ -48,6 +48,18 @@ class Insight(Struct, frozen=True, kw_only=True):
     """blake2b-128 over every observation behind it, hex: the same evidence gives the same digest."""
     version: Count = 0
     """Number of the change in the tenant's history of insights."""
+    file_rate: Share = 0.0
+    """Mean share of files that show it, over `file_repositories`: what a repository of that language may expect."""
+    file_repositories: Count = 0
+    """Repositories of that language whose files are counted, with and without it; 0 when not even two are."""
+    versions: dict[str, Count] = {}
+    """Of a framework or a package: repositories by the version they use, the most used first."""
+    cluster: str = ""
+    """Of near-duplicates: the id of the one most instances have; empty when there is none like it."""
+    accepted: Count = 0
+    """Instances whose people kept it."""
+    rejected: Count = 0
+    """Instances whose people rejected it."""
 
 
 class InsightsQuery(Struct, frozen=True, kw_only=True):
@@ -177,6 +189,11 @@ class InstanceRow(Struct, frozen=True, kw_only=True):
     insight_version: Count = 0
     observations: Count = 0
     quarantined: bool = False
+    """By an operator."""
+    trust: Share = 1.0
+    """How much of its word counts; 0: set aside, since what it says is too unlike what the others say."""
+    reason: str = ""
+    """Why it is in quarantine or not wholly believed."""
 
 
 class InstancesPage(Struct, frozen=True, kw_only=True):

@@ -2,26 +2,21 @@
 
 from __future__ import annotations
 
-from sqlalchemy.ext.asyncio import AsyncEngine
+from collections.abc import Iterable
 
-from instance.analysis.workspace import Workspace
+from instance.agents.agent import Agent, Finding
+from instance.agents.codebase import Codebase
 from instance.learning.architecture import architecture
-from instance.store import workspace as store
-from instance.store.observations import ARCHITECTURE
-from instance.store.workspace import PatternDelta, PatternRow, Repository
-from shared.database import transaction
 
 
-async def lay_out(engine: AsyncEngine, repository: Repository, workspace: Workspace) -> bool:
-    """Bring the architecture patterns of a repository up to date; returns whether any changed."""
-    found = architecture(workspace.paths)
-    rows = [
-        PatternRow(fingerprint=pattern.fingerprint.hex(), kind=ARCHITECTURE, template=pattern.name) for pattern in found
-    ]
-    counts = [
-        PatternDelta(fingerprint=pattern.fingerprint.hex(), files=pattern.evidence, occurrences=pattern.evidence)
-        for pattern in found
-    ]
-    async with transaction(engine) as connection:
-        await store.put_patterns(connection, repository, rows)
-        return await store.replace_counts(connection, repository, ARCHITECTURE, counts)
+class Architect(Agent):
+    """Names the decisions behind a codebase in the field's terms."""
+
+    name = "architect"
+
+    def study(self, codebase: Codebase) -> Iterable[Finding]:
+        """Return the architecture patterns of a repository."""
+        for pattern in architecture(codebase.paths):
+            yield Finding(
+                name=pattern.name, files=pattern.evidence, occurrences=pattern.evidence, body={"name": pattern.name}
+            )

@@ -7,8 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from instance.analysis.languages import language_of
+from instance.analysis.parse import parse
 from instance.analysis.workspace import FileStamp, SourceFile, read_source
-from instance.learning.idioms import FileContext, study
+from instance.learning.facts import Facts, pack_facts
+from instance.learning.idioms import FileContext, mine
+from instance.learning.imports import read_imports
 from instance.learning.support import pack
 from instance.learning.vocabulary import vocabulary
 from instance.store.observations import CODE
@@ -45,7 +48,8 @@ def _mine(file: SourceFile, stamp: FileStamp, source: bytes, own: dict[str, froz
     if language is None:
         return
     context = FileContext(vocabulary(language.name), own.get(language.name, frozenset()))
-    found = study(source, language, context)
+    tokens = parse(source, language)
+    found = mine(tokens, context)
     for idiom in found.idioms.values():
         fingerprint = idiom.fingerprint.hex()
         if fingerprint not in batch.patterns:
@@ -68,5 +72,6 @@ def _mine(file: SourceFile, stamp: FileStamp, source: bytes, own: dict[str, froz
             digest=stamp.digest,
             language=file.language,
             postings=pack(found),
+            facts=pack_facts(Facts(imports=tuple(read_imports(tokens)))),
         )
     )

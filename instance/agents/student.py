@@ -11,8 +11,9 @@ from typing import Final
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from instance.agents.architect import lay_out
+from instance.agents.agent import installed_agents
 from instance.agents.miner import Scan, mine
+from instance.agents.rounds import go_round
 from instance.analysis.git import repository_key
 from instance.analysis.workspace import walk
 from instance.config import InstanceSettings
@@ -39,6 +40,7 @@ class Student:
         self._settings = settings
         self._limits = Limits(settings.pattern_files_min, settings.patterns_shared_max)
         self._on_said = on_said
+        self._agents = installed_agents(settings.switched_off)
         self._busy = asyncio.Lock()
         self._said_at: dict[int, int] = {}
         """Version of the insights when everything of a repository was last said, by repository id."""
@@ -90,8 +92,6 @@ class Student:
             repository = await workspace.open_repository(
                 connection, root, await asyncio.to_thread(repository_key, root)
             )
-        if await lay_out(self._engine, repository, found):
-            self._said_at.pop(repository.id, None)
         first_word = started + FIRST_WORD_SECONDS if not repository.scanned else None
         scan = Scan()
         async for progress in mine(self._engine, repository, found):
@@ -102,6 +102,9 @@ class Student:
                 await self._say(repository)
                 first_word = None
         said = await self._say(repository)
+        if await go_round(self._engine, repository, found, self._agents):
+            self._said_at.pop(repository.id, None)
+            said += await self._say(repository)
         (log.info if scan.changed or said else log.debug)(
             "studied", root=str(root), read=scan.read, unchanged=scan.unchanged, removed=scan.removed, said=said,
             skipped=scan.skipped, seconds=round(time.monotonic() - started, 2),
@@ -113,7 +116,7 @@ class Student:
             insight_version = await insights.version(connection)
             if self._said_at.get(repository.id) == insight_version:
                 return 0
-            gate = await open_gate(connection, self._settings.share_code_templates)
+            gate = await open_gate(connection, self._settings.sharing)
             sharing = (await outbox.get(connection)).share_since is not None
             said = await announce(connection, repository, gate, self._limits, sharing=sharing)
         self._said_at[repository.id] = insight_version

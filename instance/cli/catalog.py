@@ -112,7 +112,7 @@ def shared_as(pattern: Known, *, sharing: bool) -> str:
     """What was said of a pattern: its `template`, its `counts` alone, or `no` word."""
     if not sharing or not pattern.version or pattern.forgotten:
         return "no"
-    return "template" if pattern.template_shared or pattern.kind != CODE else "counts"
+    return "template" if pattern.template_shared else "counts"
 
 
 def candidate(pattern: Known) -> Candidate:

@@ -35,7 +35,7 @@ async def print_preview(name: str | None, *, as_json: bool) -> None:
     """Print every event that would be said now: its bytes, or a line for a person."""
     async with open_target(resolve_settings(name)) as target, transaction(target.engine) as connection:
         lines: list[Line] = []
-        gate = await open_gate(connection, target.settings.share_code_templates)
+        gate = await open_gate(connection, target.settings.sharing)
         for repository in await workspace.repositories(connection):
             composed = await compose(connection, repository, gate, _limits(target))
             if as_json:

@@ -43,7 +43,7 @@ class Vocabulary:
         self.modules = _section("modules", files)  # importable from the standard library
         self.protocol = _section("protocol", files)  # a definition keeps its name: `__init__`, `toString`
         self.strings = _section("strings", ("strings",))
-        self.packages = _packages(_ECOSYSTEM_OF[language])
+        self.packages = public_packages(_ECOSYSTEM_OF[language])
 
     def __reduce__(self) -> tuple[type[Vocabulary], tuple[str, frozenset[str]]]:
         return Vocabulary, (self.language, self.learned)
@@ -90,6 +90,7 @@ def _sections(name: str) -> Mapping[str, frozenset[str]]:
 
 
 @cache
-def _packages(ecosystem: str) -> frozenset[str]:
+def public_packages(ecosystem: str) -> frozenset[str]:
+    """Return the import roots of the well-known packages of `pypi`, `npm`, `go`, `crates`, `maven` or `hex`."""
     lines = (_DATA / "public_packages" / f"{ecosystem}.txt").read_text("utf-8").splitlines()
     return frozenset(word for line in lines if not line.startswith("# ") for word in line.split())

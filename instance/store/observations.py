@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 from msgspec import Struct
@@ -14,7 +14,6 @@ from instance.store.workspace import Repository
 from schemas.codec import encode
 
 CODE: Final = "code.pattern"
-ARCHITECTURE: Final = "architecture.pattern"
 _ROWS_MAX: Final = 2000
 
 
@@ -36,11 +35,13 @@ class Known:
     said_occurrences: int
     template_shared: bool
     forgotten: bool
+    body: dict[str, Any] = field(default_factory=dict)
+    said: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def counts_changed(self) -> bool:
-        """Whether the counts are not those last said."""
-        return (self.files, self.occurrences) != (self.said_files, self.said_occurrences)
+    def changed(self) -> bool:
+        """Whether something else would be said of it than was said last."""
+        return (self.files, self.occurrences, self.body) != (self.said_files, self.said_occurrences, self.said)
 
 
 class Said(Struct, frozen=True, kw_only=True):
@@ -53,13 +54,14 @@ class Said(Struct, frozen=True, kw_only=True):
     occurrences: int
     shared_template: bool = False
     forgotten: bool = False
+    said: dict[str, Any] = {}
 
 
 _LOCK = text("LOCK TABLE observations IN SHARE ROW EXCLUSIVE MODE")
 _KNOWN = """
     SELECT encode(p.fingerprint, 'hex'), p.kind, p.language, p.view, p.template, p.names, p.tokens,
            p.files, p.occurrences, coalesce(o.version, 0), coalesce(o.files, 0), coalesce(o.occurrences, 0),
-           coalesce(o.shared_template, false), coalesce(o.forgotten, false)
+           coalesce(o.shared_template, false), coalesce(o.forgotten, false), p.body, coalesce(o.said, '{}')
       FROM patterns p LEFT JOIN observations o USING (repository_id, fingerprint)
      WHERE p.repository_id = :id
 """
@@ -73,14 +75,16 @@ _VANISHED = text("""
      ORDER BY o.fingerprint
 """)
 _SAY = text("""
-    INSERT INTO observations (repository_id, fingerprint, kind, version, files, occurrences, shared_template, forgotten)
-    SELECT :id, decode(fingerprint, 'hex'), kind, version, files, occurrences, shared_template, forgotten
+    INSERT INTO observations
+           (repository_id, fingerprint, kind, version, files, occurrences, shared_template, forgotten, said)
+    SELECT :id, decode(fingerprint, 'hex'), kind, version, files, occurrences, shared_template, forgotten, said
       FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(fingerprint text, kind text, version integer, files integer,
-           occurrences integer, shared_template boolean, forgotten boolean)
+           occurrences integer, shared_template boolean, forgotten boolean, said jsonb)
      ORDER BY fingerprint
     ON CONFLICT (repository_id, fingerprint) DO UPDATE
        SET version = excluded.version, files = excluded.files, occurrences = excluded.occurrences,
-           shared_template = excluded.shared_template, forgotten = excluded.forgotten, changed_at = now()
+           shared_template = excluded.shared_template, forgotten = excluded.forgotten, said = excluded.said,
+           changed_at = now()
 """)
 
 
@@ -92,12 +96,12 @@ async def lock(connection: AsyncConnection) -> None:
 async def worth_saying(connection: AsyncConnection, repository: Repository, files_min: int) -> list[Known]:
     """Every pattern with enough files behind it, whatever was said of it before."""
     rows = await connection.execute(_WORTH_SAYING, {"id": repository.id, "files_min": files_min})
-    return [_known(row) for row in rows]
+    return [known(row) for row in rows]
 
 
 async def said_and_known(connection: AsyncConnection, repository: Repository) -> list[Known]:
     """Every pattern something was said of that still stands."""
-    return [_known(row) for row in await connection.execute(_SAID_AND_KNOWN, {"id": repository.id})]
+    return [known(row) for row in await connection.execute(_SAID_AND_KNOWN, {"id": repository.id})]
 
 
 async def vanished(connection: AsyncConnection, repository: Repository, files_min: int) -> list[tuple[str, str, int]]:
@@ -113,7 +117,8 @@ async def say(connection: AsyncConnection, repository: Repository, rows: Sequenc
         await connection.execute(_SAY, {"id": repository.id, "rows": chunk})
 
 
-def _known(row: Any) -> Known:
+def known(row: Sequence[Any]) -> Known:
+    """Make a value of the columns selected for one."""
     values = list(row)
     values[5] = tuple((name, origin) for name, origin in row[5])
     return Known(*values)

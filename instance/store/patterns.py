@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from instance.store.observations import Known
+from instance.store.observations import Known, known
 
 
 @dataclass(frozen=True)
@@ -25,7 +23,7 @@ _BY_PREFIX = text("""
     SELECT r.id, r.root,
            encode(p.fingerprint, 'hex'), p.kind, p.language, p.view, p.template, p.names, p.tokens,
            p.files, p.occurrences, coalesce(o.version, 0), coalesce(o.files, 0), coalesce(o.occurrences, 0),
-           coalesce(o.shared_template, false), coalesce(o.forgotten, false)
+           coalesce(o.shared_template, false), coalesce(o.forgotten, false), p.body, coalesce(o.said, '{}')
       FROM patterns p JOIN repositories r ON r.id = p.repository_id
       LEFT JOIN observations o USING (repository_id, fingerprint)
      WHERE starts_with(encode(p.fingerprint, 'hex'), :prefix)
@@ -41,16 +39,10 @@ _PLACES = text("""
 async def by_prefix(connection: AsyncConnection, prefix: str, limit: int) -> list[Found]:
     """Patterns, in every repository that has them, whose fingerprint begins so."""
     rows = await connection.execute(_BY_PREFIX, {"prefix": prefix, "limit": limit})
-    return [Found(row[0], row[1], _known(row[2:])) for row in rows]
+    return [Found(row[0], row[1], known(row[2:])) for row in rows]
 
 
 async def places(connection: AsyncConnection, repository_id: int, fingerprint: str, limit: int) -> list[str]:
     """The first files of a repository that show a pattern, by path."""
     rows = await connection.execute(_PLACES, {"id": repository_id, "fingerprint": fingerprint, "limit": limit})
     return [path for (path,) in rows]
-
-
-def _known(row: Sequence[Any]) -> Known:
-    values = list(row)
-    values[5] = tuple((name, origin) for name, origin in row[5])
-    return Known(*values)

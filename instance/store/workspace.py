@@ -38,6 +38,7 @@ class FileRow:
     digest: bytes
     language: str
     postings: bytes
+    facts: bytes
 
 
 class PatternRow(Struct, frozen=True, kw_only=True):
@@ -66,15 +67,22 @@ _ADD = text("""
 _FIND = text("SELECT id, root, key, scanned_at IS NOT NULL FROM repositories WHERE root = :root")
 _ALL = text("SELECT id, root, key, scanned_at IS NOT NULL FROM repositories ORDER BY root")
 _SCANNED = text("UPDATE repositories SET scanned_at = now() WHERE id = :id")
-_STAMPS = text("SELECT path, size_bytes, mtime_ns, digest FROM files WHERE repository_id = :id")
+MINER_VERSION: Final = 2
+"""What was mined by another version is read again."""
+
+_STAMPS = text("""
+    SELECT path, CASE miner WHEN :miner THEN size_bytes ELSE -1 END, mtime_ns,
+           CASE miner WHEN :miner THEN digest ELSE '' END
+      FROM files WHERE repository_id = :id
+""")
 _POSTINGS = text("SELECT path, postings FROM files WHERE repository_id = :id AND path = ANY(:paths)")
 _PUT_FILE = text("""
-    INSERT INTO files (repository_id, path, size_bytes, mtime_ns, digest, language, postings)
-    VALUES (:id, :path, :size_bytes, :mtime_ns, :digest, :language, :postings)
+    INSERT INTO files (repository_id, path, size_bytes, mtime_ns, digest, language, postings, facts, miner)
+    VALUES (:id, :path, :size_bytes, :mtime_ns, :digest, :language, :postings, :facts, :miner)
     ON CONFLICT (repository_id, path) DO UPDATE
        SET size_bytes = excluded.size_bytes, mtime_ns = excluded.mtime_ns, digest = excluded.digest,
-           language = excluded.language, postings = excluded.postings
-""").bindparams(bindparam("digest", type_=BYTEA), bindparam("postings", type_=BYTEA))
+           language = excluded.language, postings = excluded.postings, facts = excluded.facts, miner = excluded.miner
+""").bindparams(bindparam("digest", type_=BYTEA), bindparam("postings", type_=BYTEA), bindparam("facts", type_=BYTEA))
 _RESTAMP = text("""
     UPDATE files SET size_bytes = :size_bytes, mtime_ns = :mtime_ns WHERE repository_id = :id AND path = :path
 """)
@@ -94,14 +102,6 @@ _CHANGE_COUNTS = text("""
     UPDATE patterns p SET files = p.files + d.files, occurrences = p.occurrences + d.occurrences
       FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS d(fingerprint text, files integer, occurrences integer)
      WHERE p.repository_id = :id AND p.fingerprint = decode(d.fingerprint, 'hex')
-""")
-_SET_COUNTS = text("""
-    UPDATE patterns p SET files = coalesce(d.files, 0), occurrences = coalesce(d.occurrences, 0)
-      FROM patterns q LEFT JOIN jsonb_to_recordset(CAST(:rows AS jsonb))
-           AS d(fingerprint text, files integer, occurrences integer) ON q.fingerprint = decode(d.fingerprint, 'hex')
-     WHERE q.repository_id = :id AND q.kind = :kind
-       AND (p.repository_id, p.fingerprint) = (q.repository_id, q.fingerprint)
-       AND (q.files, q.occurrences) IS DISTINCT FROM (coalesce(d.files, 0), coalesce(d.occurrences, 0))
 """)
 _DROP_EMPTY = text("DELETE FROM patterns WHERE repository_id = :id AND files = 0")
 _COUNT_FILES = text("SELECT count(*) FROM files WHERE repository_id = :id")
@@ -126,8 +126,8 @@ async def mark_scanned(connection: AsyncConnection, repository: Repository) -> N
 
 
 async def stamps(connection: AsyncConnection, repository: Repository) -> dict[str, tuple[int, int, bytes]]:
-    """Size, modification time and digest of every known file, by path."""
-    rows = await connection.execute(_STAMPS, {"id": repository.id})
+    """Size, modification time and digest of every known file, by path; impossible ones where another version mined."""
+    rows = await connection.execute(_STAMPS, {"id": repository.id, "miner": MINER_VERSION})
     return {path: (size, mtime, bytes(digest)) for path, size, mtime, digest in rows}
 
 
@@ -140,7 +140,7 @@ async def postings(connection: AsyncConnection, repository: Repository, paths: S
 async def put_files(connection: AsyncConnection, repository: Repository, rows: Sequence[FileRow]) -> None:
     """Write files as they were just read."""
     if rows:
-        await connection.execute(_PUT_FILE, [{"id": repository.id} | vars(row) for row in rows])
+        await connection.execute(_PUT_FILE, [{"id": repository.id, "miner": MINER_VERSION} | vars(row) for row in rows])
 
 
 async def restamp(
@@ -180,16 +180,6 @@ async def change_counts(
         await connection.execute(_CHANGE_COUNTS, {"id": repository.id, "rows": chunk})
     if any(row.files < 0 for row in rows):
         await connection.execute(_DROP_EMPTY, {"id": repository.id})
-
-
-async def replace_counts(
-    connection: AsyncConnection, repository: Repository, kind: str, counts: Sequence[PatternDelta]
-) -> bool:
-    """Set the counts of all patterns of a kind; those not named are gone. Returns whether any changed."""
-    values = {"id": repository.id, "kind": kind, "rows": encode(counts).decode()}
-    changed = (await connection.execute(_SET_COUNTS, values)).rowcount > 0
-    await connection.execute(_DROP_EMPTY, {"id": repository.id})
-    return changed
 
 
 async def totals(connection: AsyncConnection) -> tuple[dict[str, int], int]:

@@ -12,16 +12,16 @@ from heapq import nlargest
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from instance.config import Sharing
 from instance.learning.idioms import Idiom
 from instance.learning.support import score
 from instance.store import insights, observations, outbox, workspace
-from instance.store.observations import ARCHITECTURE, CODE, Known, Said
-from instance.store.outbox import event_identity
+from instance.store.observations import CODE, Known, Said
 from instance.store.workspace import Repository
-from instance.sync.gate import INSTANCES_MIN, Gate, Policy
+from instance.sync.gate import INSTANCES_MIN, Gate
+from instance.sync.wording import event_of, tombstone_of, topic_of_kind
 from schemas.codec import encode
-from schemas.events import AnyEvent, ArchitecturePatternLearned, CodePatternLearned, PatternForgotten
-from schemas.subjects import Topic
+from schemas.events import AnyEvent, PatternForgotten
 
 
 @dataclass(frozen=True)
@@ -42,10 +42,10 @@ class Announcement:
     rows: Sequence[Said]
 
 
-async def open_gate(connection: AsyncConnection, policy: Policy) -> Gate:
+async def open_gate(connection: AsyncConnection, sharing: Sharing) -> Gate:
     """Build the gate from what is known to be public now."""
     names = await insights.public_names(connection)
-    return Gate(policy, names, await insights.widely_known(connection, INSTANCES_MIN))
+    return Gate(sharing, names, await insights.widely_known(connection, INSTANCES_MIN))
 
 
 async def compose(connection: AsyncConnection, repository: Repository, gate: Gate, limits: Limits) -> Announcement:
@@ -53,27 +53,17 @@ async def compose(connection: AsyncConnection, repository: Repository, gate: Gat
     known = await observations.worth_saying(connection, repository, limits.files_min)
     files_total = await workspace.count_files(connection, repository)
     best = await asyncio.to_thread(_chosen, known, files_total, limits)
-    chosen = [*best, *(pattern for pattern in known if pattern.kind == ARCHITECTURE)]
-    rows, learned = [], []
-    for pattern in chosen:
-        share = pattern.kind == CODE and gate.lets_template_out(pattern)
-        if (
-            pattern.version
-            and not pattern.forgotten
-            and not pattern.counts_changed
-            and share == pattern.template_shared
-        ):
-            continue
-        row = _said(pattern, share=share)
-        rows.append(row)
-        learned.append(_event(pattern, row, repository))
-    gone = await observations.vanished(connection, repository, limits.files_min)
-    tombstones = [_tombstone(fingerprint, version + 1, repository) for fingerprint, _, version in gone]
-    rows += [
+    chosen = [*best, *(pattern for pattern in known if pattern.kind != CODE)]
+    news = [(pattern, row) for pattern in chosen if (row := _news(pattern, gate)) is not None]
+    gone = [
         Said(fingerprint=fingerprint, kind=kind, version=version + 1, files=0, occurrences=0, forgotten=True)
-        for fingerprint, kind, version in gone
+        for fingerprint, kind, version in await observations.vanished(connection, repository, limits.files_min)
     ]
-    return Announcement(learned, tombstones, rows)
+    return Announcement(
+        [event_of(pattern, row, repository.key) for pattern, row in news],
+        [tombstone_of(row, repository.key) for row in gone],
+        [*(row for _, row in news), *gone],
+    )
 
 
 async def announce(
@@ -83,7 +73,7 @@ async def announce(
     await observations.lock(connection)
     composed = await compose(connection, repository, gate, limits)
     await observations.say(connection, repository, composed.rows)
-    events = [(_topic(event), encode(event)) for event in composed.learned]
+    events = [(event.topic, encode(event)) for event in composed.learned]
     events += [
         (topic_of_kind(row.kind), encode(tombstone))
         for row, tombstone in zip(composed.rows[len(composed.learned) :], composed.forgotten, strict=True)
@@ -97,17 +87,11 @@ async def announce_again(connection: AsyncConnection, repository: Repository, ga
     """Say everything that stands once more, each in its next version; returns the number of events."""
     await observations.lock(connection)
     known = await observations.said_and_known(connection, repository)
-    rows = [_said(pattern, share=pattern.kind == CODE and gate.lets_template_out(pattern)) for pattern in known]
+    rows = [_said(pattern, words=gate.lets_words_out(pattern)) for pattern in known]
     await observations.say(connection, repository, rows)
-    events = [_event(pattern, row, repository) for pattern, row in zip(known, rows, strict=True)]
-    await outbox.append(connection, [(_topic(event), encode(event)) for event in events])
+    events = [event_of(pattern, row, repository.key) for pattern, row in zip(known, rows, strict=True)]
+    await outbox.append(connection, [(event.topic, encode(event)) for event in events])
     return len(events)
-
-
-def topic_of_kind(kind: str) -> Topic:
-    """`code.pattern` is domain `code`, kind `pattern`."""
-    domain, _, name = kind.partition(".")
-    return Topic(domain, name)
 
 
 def _chosen(known: Iterable[Known], files_total: int, limits: Limits) -> list[Known]:
@@ -138,39 +122,21 @@ def idiom_of(pattern: Known) -> Idiom:
     return Idiom(identity, pattern.language, pattern.view, pattern.template, pattern.names, pattern.tokens, 0)
 
 
-def _said(pattern: Known, *, share: bool) -> Said:
+def _news(pattern: Known, gate: Gate) -> Said | None:
+    """Return what is to be said of a pattern; None when that has been said."""
+    words = gate.lets_words_out(pattern)
+    if pattern.version and not pattern.forgotten and not pattern.changed and words == pattern.template_shared:
+        return None
+    return _said(pattern, words=words)
+
+
+def _said(pattern: Known, *, words: bool) -> Said:
     return Said(
         fingerprint=pattern.fingerprint,
         kind=pattern.kind,
         version=pattern.version + 1,
         files=pattern.files,
         occurrences=pattern.occurrences,
-        shared_template=share,
+        shared_template=words,
+        said=pattern.body,
     )
-
-
-def _event(pattern: Known, row: Said, repository: Repository) -> AnyEvent:
-    common = event_identity() | {
-        "fingerprint": row.fingerprint,
-        "repository": repository.key,
-        "version": row.version,
-        "files": row.files,
-        "occurrences": row.occurrences,
-    }
-    if pattern.kind == ARCHITECTURE:
-        return ArchitecturePatternLearned(**common, name=pattern.template)
-    return CodePatternLearned(
-        **common,
-        language=pattern.language,
-        view=pattern.view,
-        tokens=pattern.tokens,
-        template=pattern.template if row.shared_template else None,
-    )
-
-
-def _tombstone(fingerprint: str, version: int, repository: Repository) -> PatternForgotten:
-    return PatternForgotten(**event_identity(), fingerprint=fingerprint, repository=repository.key, version=version)
-
-
-def _topic(event: AnyEvent) -> Topic:
-    return event.topic

@@ -1,42 +1,58 @@
 """The privacy gate: what may leave the machine. Pure.
 
-Fingerprints, counts and digests may. A template may once every name in it is known to be public, or once centralcloud
-reports its fingerprint from several instances, so that it is no secret of ours. "Not defined here" is no proof:
-packages written in-house look external from every other repository.
+Fingerprints, counts and digests may. A template or the name of a package may once every name in it is known to be
+public, or once centralcloud reports its fingerprint from several instances, so that it is no secret of ours. "Not
+defined here" is no proof: packages written in-house look external from every other repository.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from collections.abc import Set as AbstractSet
-from typing import Final, Literal
+from typing import Final
 
 from instance.analysis.secrets import find_secrets
+from instance.config import Sharing
+from instance.learning.dependencies import is_public_dependency
 from instance.learning.vocabulary import LANGUAGE, Vocabulary, vocabulary
 from instance.store.observations import Known
 
 INSTANCES_MIN: Final = 3
 """A name or a template seen in so many instances is public."""
 
-Policy = Literal["public", "all", "never"]
-
 
 class Gate:
-    """Decides on templates, for one state of what is known to be public."""
+    """Decides on words, for one state of what is known to be public."""
 
     def __init__(
-        self, policy: Policy, public_names: Mapping[str, AbstractSet[str]], widely_known: AbstractSet[str]
+        self, sharing: Sharing, public_names: Mapping[str, AbstractSet[str]], widely_known: AbstractSet[str]
     ) -> None:
-        self._policy = policy
+        self._sharing = sharing
         self._public_names = public_names
         self._widely_known = widely_known
         self._vocabularies: dict[str, Vocabulary] = {}
 
-    def lets_template_out(self, pattern: Known) -> bool:
-        """Whether the template of this pattern may leave the machine."""
-        if self._policy == "never" or find_secrets(pattern.template):
+    def lets_words_out(self, pattern: Known) -> bool:
+        """Whether the template of a pattern, or the name of a dependency or a table, may leave the machine.
+
+        The names of conventions, languages and frameworks come from public lists and always may.
+        """
+        match pattern.kind:
+            case "code.pattern":
+                return self._lets(pattern, public=lambda: not self.secret_names(pattern))
+            case "technology.dependency":
+                return self._lets(
+                    pattern, public=lambda: is_public_dependency(pattern.body["ecosystem"], pattern.body["name"])
+                )
+            case "data.schema":
+                return self._sharing.table_names
+            case _:
+                return True
+
+    def _lets(self, pattern: Known, public: Callable[[], bool]) -> bool:
+        if self._sharing.templates == "never" or find_secrets(pattern.template):
             return False
-        return self._policy == "all" or pattern.fingerprint in self._widely_known or not self.secret_names(pattern)
+        return self._sharing.templates == "all" or pattern.fingerprint in self._widely_known or public()
 
     def secret_names(self, pattern: Known) -> list[str]:
         """Names in a template that are not known to be public."""

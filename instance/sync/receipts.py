@@ -15,10 +15,10 @@ import structlog
 from nats.aio.msg import Msg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from instance.config import Sharing
 from instance.store import identity, outbox
 from instance.store.identity import Identity
 from instance.store.outbox import Uplink
-from instance.sync.gate import Policy
 from instance.sync.snapshot import begin_epoch
 from schemas import subjects
 from schemas.codec import InvalidMessageError, decode, encode, event_hash
@@ -82,7 +82,7 @@ class Receipts(Service):
         me: Identity,
         metrics: Metrics,
         *,
-        policy: Policy,
+        sharing: Sharing,
         on_admitted: Callable[[], None],
         on_due: Callable[[], None],
         sync_seconds: float = SYNC_SECONDS,
@@ -93,7 +93,7 @@ class Receipts(Service):
         self._identity = me
         self._metrics = metrics
         self._sender = Sender(me.tenant, me.instance_id)
-        self._policy: Policy = policy
+        self._sharing = sharing
         self._on_admitted = on_admitted
         self._on_due = on_due
         self._sync_seconds = sync_seconds
@@ -201,7 +201,7 @@ class Receipts(Service):
             case Verdict.FORGOTTEN:
                 await outbox.take_back(connection, receipt.epoch, receipt.wm)
             case Verdict.FOREIGN:
-                await begin_epoch(connection, self._policy, after=receipt.rotate_after)
+                await begin_epoch(connection, self._sharing, after=receipt.rotate_after)
                 self._metrics.epochs_rotated.inc()
             case Verdict.STALE:
                 pass

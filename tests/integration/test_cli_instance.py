@@ -23,7 +23,7 @@ from centralcloud.queries.service import Queries
 from instance.cli import instance
 from instance.cli.insights import insights
 from instance.cli.patterns import patterns
-from instance.config import InstanceSettings
+from instance.config import InstanceSettings, Sharing
 from instance.daemon import enrol
 from instance.store import insights as insight_store
 from instance.store import workspace
@@ -88,7 +88,7 @@ async def say(engine: AsyncEngine) -> list[dict[str, Any]]:
     """Say what there is to say, as the daemon does; returns what the outbox then holds."""
     async with transaction(engine) as connection:
         for repository in await workspace.repositories(connection):
-            gate = await open_gate(connection, "public")
+            gate = await open_gate(connection, Sharing())
             await announce(connection, repository, gate, LIMITS, sharing=True)
         rows = await connection.execute(text("SELECT body FROM outbox ORDER BY id"))
         return [json.loads(bytes(body)) for (body,) in rows]

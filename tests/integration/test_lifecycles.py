@@ -27,7 +27,7 @@ from centralcloud.aggregator import Aggregator
 from centralcloud.ingest.consumer import Ingest
 from centralcloud.schedules import schedule_table as central_schedules
 from instance.agents.student import Student
-from instance.config import InstanceSettings
+from instance.config import InstanceSettings, Sharing
 from instance.daemon import enrol
 from instance.schedules import schedule_table
 from instance.store.identity import Identity
@@ -110,7 +110,7 @@ def receipts(there: Surroundings) -> Receipts:
         there.bus,
         there.me,
         there.metrics,
-        policy="public",
+        sharing=Sharing(),
         on_admitted=lambda: None,
         on_due=lambda: None,
         sync_seconds=0.001,

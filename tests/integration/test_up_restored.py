@@ -10,6 +10,7 @@ from datetime import UTC, datetime
 import psycopg
 import pytest
 
+from instance.config import Sharing
 from instance.store import outbox, workspace
 from instance.store.workspace import Repository
 from instance.sync.announce import Limits, announce, open_gate
@@ -242,7 +243,7 @@ async def test_what_changes_while_an_epoch_begins_gets_a_version_of_its_own(
             (place,) = await workspace.repositories(connection)
             await workspace.change_counts(connection, place, {fingerprint(1): (5, 10)})
         async with transaction(one.engine) as connection:
-            await begin_epoch(connection, "public")
+            await begin_epoch(connection, Sharing())
             async with transaction(one.engine) as other:
                 await workspace.change_counts(other, place, {fingerprint(1): (1, 2)})
             announcing = asyncio.create_task(_announce(one, place))
@@ -266,7 +267,7 @@ async def _prune_confirmed(one: Spoke) -> None:
 
 async def _announce(one: Spoke, place: Repository) -> int:
     async with transaction(one.engine) as connection:
-        gate = await open_gate(connection, "public")
+        gate = await open_gate(connection, Sharing())
         return await announce(connection, place, gate, Limits(files_min=1, patterns_max=10), sharing=True)
 
 

@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from centralcloud.ingest.consumer import Ingest
 from centralcloud.ingest.presence import Presence
 from centralcloud.store.presence import Patience
-from instance.config import InstanceSettings
+from instance.config import InstanceSettings, Sharing
 from instance.daemon import enrol
 from instance.store import outbox
 from instance.store.identity import Identity
@@ -130,7 +130,7 @@ async def parts(
         bus,
         identity,
         metrics,
-        policy="public",
+        sharing=Sharing(),
         on_admitted=uplink.admitted.set,
         on_due=uplink.wake,
         sync_seconds=sync_seconds,

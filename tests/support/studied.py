@@ -7,8 +7,9 @@ from typing import Any
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from instance.agents.architect import lay_out
+from instance.agents.agent import installed_agents
 from instance.agents.miner import mine
+from instance.agents.rounds import go_round
 from instance.analysis.workspace import walk
 from instance.store import workspace
 from schemas.insights import Insight
@@ -28,9 +29,9 @@ async def study(engine: AsyncEngine, root: Path) -> None:
     found = walk(root)
     async with transaction(engine) as connection:
         repository = await workspace.open_repository(connection, root, None)
-    await lay_out(engine, repository, found)
     async for _ in mine(engine, repository, found):
         pass
+    await go_round(engine, repository, found, installed_agents())
 
 
 def _write(root: Path) -> None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import pytest
 
+from instance.config import Sharing
 from instance.store.observations import CODE, Known
 from instance.sync.gate import Gate
 
@@ -32,35 +33,35 @@ SECRET = replace(PUBLIC, fingerprint="d" * 32, template='$1 = "AKIAIOSFODNN7EXAM
 
 
 def gate(policy: str = "public", names: dict[str, set[str]] | None = None, known: set[str] | None = None) -> Gate:
-    return Gate(policy, names or {}, known or set())  # type: ignore[arg-type]
+    return Gate(Sharing(policy), names or {}, known or set())  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("pattern", [PUBLIC, WELL_KNOWN], ids=["language", "well-known package"])
 def test_a_template_of_public_names_may_leave(pattern: Known) -> None:
-    assert gate().lets_template_out(pattern)
+    assert gate().lets_words_out(pattern)
 
 
 def test_a_name_of_an_in_house_package_stays_although_it_is_defined_elsewhere() -> None:
-    assert not gate().lets_template_out(IN_HOUSE)
+    assert not gate().lets_words_out(IN_HOUSE)
     assert gate().secret_names(IN_HOUSE) == ["acme_billing", "charge"]
 
 
 def test_a_name_of_ours_hung_on_a_well_known_package_stays() -> None:
-    assert not gate().lets_template_out(HUNG_ON)
+    assert not gate().lets_words_out(HUNG_ON)
     assert "acme_billing" in gate().secret_names(HUNG_ON)
 
 
 def test_what_several_instances_have_is_no_secret_of_ours() -> None:
-    assert gate(known={IN_HOUSE.fingerprint}).lets_template_out(IN_HOUSE)
-    assert gate(names={"python": {"acme_billing", "charge"}}).lets_template_out(IN_HOUSE)
-    assert not gate(names={"go": {"acme_billing", "charge"}}).lets_template_out(IN_HOUSE)
+    assert gate(known={IN_HOUSE.fingerprint}).lets_words_out(IN_HOUSE)
+    assert gate(names={"python": {"acme_billing", "charge"}}).lets_words_out(IN_HOUSE)
+    assert not gate(names={"go": {"acme_billing", "charge"}}).lets_words_out(IN_HOUSE)
 
 
 def test_the_owner_decides() -> None:
-    assert gate("all").lets_template_out(IN_HOUSE)
-    assert not gate("never").lets_template_out(PUBLIC)
+    assert gate("all").lets_words_out(IN_HOUSE)
+    assert not gate("never").lets_words_out(PUBLIC)
 
 
 def test_a_secret_never_leaves() -> None:
     for policy in ("public", "all", "never"):
-        assert not gate(policy, known={SECRET.fingerprint}).lets_template_out(SECRET)
+        assert not gate(policy, known={SECRET.fingerprint}).lets_words_out(SECRET)
