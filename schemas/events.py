@@ -5,7 +5,7 @@ A new field has a default; a breaking change is a new type with a new `.vN`, bot
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar
+from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
@@ -111,6 +111,17 @@ class PatternForgotten(Event, frozen=True, kw_only=True, tag="pattern.forgotten.
     version: Version
 
 
+class InsightFeedback(Event, frozen=True, kw_only=True, tag="insight.feedback.v1"):
+    """What the owner of an instance thinks of an insight; it is never evidence for it."""
+
+    topic: ClassVar[Topic] = Topic("insight", "feedback")
+
+    insight: Fingerprint
+    version: Version
+    verdict: Literal["accepted", "rejected", "withdrawn"]
+    reason: Literal["", "not_applicable", "disagree", "wrong", "already_done", "too_costly"] = ""
+
+
 class StatisticsReported(Event, frozen=True, kw_only=True, tag="instance.statistics.v1"):
     """What an instance has studied so far."""
 
@@ -142,6 +153,7 @@ AnyEvent = (
     | FrameworkLearned
     | DependencyLearned
     | PatternForgotten
+    | InsightFeedback
     | StatisticsReported
     | SnapshotCompleted
 )

@@ -4,10 +4,17 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 import click
 
 from instance.cli.options import instance_option, language_option, limit_option
 from shared.commandline import Commands, json_option, print_json, run_command
+
+if TYPE_CHECKING:
+    from instance.store.feedback import Reason, Verdict
+
+REASONS = ("not_applicable", "disagree", "wrong", "already_done", "too_costly")
 
 
 @click.group(cls=Commands)
@@ -97,6 +104,34 @@ def redo(*, insight_id: str, instance_id: str | None, as_json: bool) -> None:
 
 
 @insights.command()
+@click.argument("insight_id", metavar="ID")
+@instance_option
+@json_option
+def accept(*, insight_id: str, instance_id: str | None, as_json: bool) -> None:
+    """Tell the fleet that the insight is good advice here."""
+    _give(insight_id, instance_id, "accepted", as_json=as_json)
+
+
+@insights.command()
+@click.argument("insight_id", metavar="ID")
+@click.option("--because", type=click.Choice(REASONS), default="disagree", show_default=True, help="Why.")
+@instance_option
+@json_option
+def reject(*, insight_id: str, because: Reason, instance_id: str | None, as_json: bool) -> None:
+    """Stop using the insight here, and tell the fleet why."""
+    _give(insight_id, instance_id, "rejected", because, as_json=as_json)
+
+
+@insights.command()
+@click.argument("insight_id", metavar="ID")
+@instance_option
+@json_option
+def withdraw(*, insight_id: str, instance_id: str | None, as_json: bool) -> None:
+    """Take back what was said of the insight, and use it here again."""
+    _give(insight_id, instance_id, "withdrawn", as_json=as_json)
+
+
+@insights.command()
 @instance_option
 @click.option("--since", type=click.IntRange(min=0), help="Begin after this version instead of now.")
 @click.option("--json", "as_json", is_flag=True, help="One JSON document per line.")
@@ -105,6 +140,16 @@ def tail(*, instance_id: str | None, since: int | None, as_json: bool) -> None:
     from instance.cli import following
 
     run_command(following.follow(instance_id, since, as_json=as_json))
+
+
+def _give(insight_id: str, instance_id: str | None, verdict: Verdict, because: Reason = "", *, as_json: bool) -> None:
+    from instance.cli import opinions
+
+    opinion = run_command(opinions.give(instance_id, insight_id, verdict, because))
+    if as_json:
+        print_json(opinion)
+        return
+    click.echo(f"{opinion.id}: {verdict}{'' if opinion.changed else ', as before'}")
 
 
 def _set_undone(insight_id: str, instance_id: str | None, *, undone: bool, as_json: bool) -> None:

@@ -64,13 +64,13 @@ async def listed(name: str | None, choice: Choice) -> list[Held]:
 async def story(name: str | None, prefix: str) -> Story:
     """The insight whose id begins so; NotFoundError for none, UsageError for several."""
     async with open_target(resolve_settings(name)) as target:
-        return await _story(target, prefix)
+        return await story_of(target, prefix)
 
 
 async def story_with_provenance(name: str | None, prefix: str) -> Story:
     """The same, with what centralcloud answers about its origin, or why it does not."""
     async with open_target(resolve_settings(name)) as target:
-        told = await _story(target, prefix)
+        told = await story_of(target, prefix)
         query = WhyQuery(insight_id=told.insight.id, tenant=target.identity.tenant)
         try:
             provenance = await ask_hub(target.settings, WHY_QUERY, query, Provenance)
@@ -82,7 +82,7 @@ async def story_with_provenance(name: str | None, prefix: str) -> Story:
 async def set_undone(name: str | None, prefix: str, *, undone: bool) -> Outcome:
     """Stop using an insight here, or use it again."""
     async with open_target(resolve_settings(name)) as target:
-        told = await _story(target, prefix)
+        told = await story_of(target, prefix)
         async with transaction(target.engine) as connection:
             changed = await insights.set_undone(connection, told.insight.id, undone=undone)
     return Outcome(id=told.insight.id, undone=undone, changed=changed)
@@ -164,7 +164,8 @@ def text_of(insight: Insight) -> str:
     return insight.name or (readable(insight.template) if insight.template else "(its text is not shared)")
 
 
-async def _story(target: Target, prefix: str) -> Story:
+async def story_of(target: Target, prefix: str) -> Story:
+    """The insight whose id begins so, in an open database."""
     prefix = hexadecimal_prefix(prefix)
     async with transaction(target.engine) as connection:
         found = await insights.by_prefix(connection, prefix)

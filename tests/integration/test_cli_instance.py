@@ -202,6 +202,23 @@ async def test_an_insight_is_undone_and_done_again_once(engine: AsyncEngine) -> 
     assert [step["change"] for step in steps] == ["applied", "undone", "redone"]
 
 
+async def test_a_verdict_is_told_once_and_what_is_rejected_is_not_used(engine: AsyncEngine) -> None:
+    await hold(engine, insight(1))
+    identity = f"{1:032x}"
+    told = await document(insights, "reject", identity, "--because", "wrong")
+    assert told == {"id": identity, "verdict": "rejected", "reason": "wrong", "changed": True}
+    assert not (await document(insights, "reject", identity, "--because", "wrong"))["changed"]
+    assert await document(insights, "list") == []
+    assert (await document(insights, "withdraw", identity))["changed"]
+    assert len(await document(insights, "list")) == 1
+    assert "accepted" in (await invoke(insights, "accept", identity)).stdout
+    events = [event for event in await say(engine) if event["type"] == "insight.feedback.v1"]
+    said = [(event["insight"], event["verdict"], event["reason"], event["version"]) for event in events]
+    assert said == [
+        (identity, "rejected", "wrong", 1), (identity, "withdrawn", "", 2), (identity, "accepted", "", 3),
+    ]  # fmt: skip
+
+
 async def test_why_asks_the_hub(
     engine: AsyncEngine, make_database: Any, nats_server: EmbeddedNats, monkeypatch: pytest.MonkeyPatch
 ) -> None:

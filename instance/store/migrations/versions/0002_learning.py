@@ -36,7 +36,18 @@ _FINDINGS = """
     COMMENT ON COLUMN agents.inputs IS 'Digest of what it read; the same digest is not studied again.';
 """
 
+_FEEDBACK = """
+    CREATE TABLE insight_feedback (
+        id        text PRIMARY KEY CHECK (id ~ '^[0-9a-f]{32}$'),
+        verdict   text NOT NULL CHECK (verdict IN ('accepted', 'rejected', 'withdrawn')),
+        reason    text NOT NULL DEFAULT '',
+        version   bigint NOT NULL DEFAULT 1,
+        given_at  timestamptz NOT NULL DEFAULT now()
+    );
+    COMMENT ON TABLE insight_feedback IS 'What the owner of this instance last said of an insight.';
+"""
+
 
 def upgrade() -> None:
-    for statements in (_FACTS, _FINDINGS):
+    for statements in (_FACTS, _FINDINGS, _FEEDBACK):
         op.execute(statements)
