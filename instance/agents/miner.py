@@ -42,6 +42,8 @@ class Scan:
     bytes: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
     left_out: Counter[str] = field(default_factory=Counter)
+    touched: set[str] = field(default_factory=set)
+    """Fingerprints, in hex, of patterns whose counts changed."""
 
     @property
     def changed(self) -> bool:
@@ -60,7 +62,7 @@ async def mine(engine: AsyncEngine, repository: Repository, workspace: Workspace
     own = await asyncio.to_thread(own_modules_of, workspace)
     async with _executor(len(found.to_read)) as executor:
         async for batch, size in _batches(executor, repository.root, found.to_read, own):
-            await _store(engine, repository, batch)
+            scan.touched |= await _store(engine, repository, batch)
             scan.read += len(batch.files)
             scan.bytes += size
             scan.left_out.update(batch.left_out)
@@ -99,13 +101,15 @@ async def _executor(files: int) -> AsyncIterator[Executor | None]:
         pool.shutdown(wait=False, cancel_futures=True)
 
 
-async def _store(engine: AsyncEngine, repository: Repository, batch: Batch) -> None:
-    """Write files, patterns and counts of one batch, together."""
+async def _store(engine: AsyncEngine, repository: Repository, batch: Batch) -> set[str]:
+    """Write files, patterns and counts of one batch, together; returns the patterns whose counts changed."""
     async with transaction(engine) as connection:
         before = await store.postings(connection, repository, [file.path for file in batch.files])
         await store.put_patterns(connection, repository, batch.patterns.values())
-        await store.change_counts(connection, repository, _sum(batch.files, before))
+        deltas = _sum(batch.files, before)
+        await store.change_counts(connection, repository, deltas)
         await store.put_files(connection, repository, batch.files)
+    return set(deltas)
 
 
 async def _forget(engine: AsyncEngine, repository: Repository, found: Changes, scan: Scan) -> None:
@@ -114,10 +118,12 @@ async def _forget(engine: AsyncEngine, repository: Repository, found: Changes, s
         return
     async with transaction(engine) as connection:
         gone = await store.postings(connection, repository, found.removed)
-        await store.change_counts(connection, repository, _sum([], gone))
+        deltas = _sum([], gone)
+        await store.change_counts(connection, repository, deltas)
         await store.delete_files(connection, repository, found.removed)
         await store.restamp(connection, repository, found.restamped)
     scan.removed = len(gone)
+    scan.touched |= set(deltas)
 
 
 def _sum(files: Sequence[FileRow], before: Mapping[str, bytes]) -> dict[str, tuple[int, int]]:

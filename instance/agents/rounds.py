@@ -24,8 +24,13 @@ from shared.database import transaction
 log = structlog.get_logger(__name__)
 
 
-async def go_round(engine: AsyncEngine, repository: Repository, workspace: Workspace, agents: Sequence[Agent]) -> bool:
-    """Let every agent study that has not seen the repository as it is now; returns whether any finding changed."""
+async def go_round(
+    engine: AsyncEngine, repository: Repository, workspace: Workspace, agents: Sequence[Agent]
+) -> set[str]:
+    """Let every agent study that has not seen the repository as it is now.
+
+    Returns the fingerprints of findings that changed or are gone.
+    """
     async with transaction(engine) as connection:
         changed = await store.keep_only(connection, repository, [agent.name for agent in agents])
         files = await store.files_digest(connection, repository)
@@ -40,7 +45,9 @@ async def go_round(engine: AsyncEngine, repository: Repository, workspace: Works
     return changed
 
 
-async def _study(engine: AsyncEngine, repository: Repository, agent: Agent, codebase: Codebase, inputs: str) -> bool:
+async def _study(
+    engine: AsyncEngine, repository: Repository, agent: Agent, codebase: Codebase, inputs: str
+) -> set[str]:
     """Let one agent study; when it fails its earlier findings stay, and it tries again next time."""
     started = time.monotonic()
     try:
@@ -52,7 +59,7 @@ async def _study(engine: AsyncEngine, repository: Repository, agent: Agent, code
             await store.note_study(
                 connection, repository, agent.name, inputs, findings=0, seconds=seconds, error=repr(error)[:1000]
             )
-        return False
+        return set()
     async with transaction(engine) as connection:
         changed = await store.replace(connection, repository, agent.name, rows)
         seconds = time.monotonic() - started

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
+from collections import defaultdict
 from collections.abc import Callable
 from pathlib import Path
 from typing import Final
@@ -20,7 +21,9 @@ from instance.config import InstanceSettings
 from instance.store import insights, outbox, workspace
 from instance.store.outbox import event_identity
 from instance.store.workspace import Repository
-from instance.sync.announce import Limits, announce, open_gate
+from instance.sync.announce import announce, open_gate
+from instance.sync.choice import Limits
+from instance.sync.news import News
 from schemas.codec import encode
 from schemas.events import StatisticsReported
 from shared.database import transaction
@@ -42,8 +45,8 @@ class Student:
         self._on_said = on_said
         self._agents = installed_agents(settings.switched_off)
         self._busy = asyncio.Lock()
-        self._said_at: dict[int, int] = {}
-        """Version of the insights when everything of a repository was last said, by repository id."""
+        self._news: defaultdict[int, News] = defaultdict(News)
+        """By repository id."""
 
     async def study(self) -> list[Scan]:
         """Study every repository that is there, one after another."""
@@ -93,18 +96,18 @@ class Student:
                 connection, root, await asyncio.to_thread(repository_key, root)
             )
         first_word = started + FIRST_WORD_SECONDS if not repository.scanned else None
+        news = self._news[repository.id]
         scan = Scan()
         async for progress in mine(self._engine, repository, found):
             scan = progress
-            if scan.changed:
-                self._said_at.pop(repository.id, None)
             if first_word is not None and time.monotonic() > first_word:
                 await self._say(repository)
+                news.look_at_everything()
                 first_word = None
+        news.touch(scan.touched)
         said = await self._say(repository)
-        if await go_round(self._engine, repository, found, self._agents):
-            self._said_at.pop(repository.id, None)
-            said += await self._say(repository)
+        news.touch(await go_round(self._engine, repository, found, self._agents))
+        said += await self._say(repository)
         (log.info if scan.changed or said else log.debug)(
             "studied", root=str(root), read=scan.read, unchanged=scan.unchanged, removed=scan.removed, said=said,
             skipped=scan.skipped, seconds=round(time.monotonic() - started, 2),
@@ -112,14 +115,23 @@ class Student:
         return scan
 
     async def _say(self, repository: Repository) -> int:
+        news = self._news[repository.id]
+        try:
+            said = await self._announce(repository, news)
+        except BaseException:
+            news.look_at_everything()
+            raise
+        return said
+
+    async def _announce(self, repository: Repository, news: News) -> int:
         async with transaction(self._engine) as connection:
-            insight_version = await insights.version(connection)
-            if self._said_at.get(repository.id) == insight_version:
+            look = news.take(await insights.version(connection))
+            if look.touched is not None and not look.touched:
                 return 0
             gate = await open_gate(connection, self._settings.sharing)
             sharing = (await outbox.get(connection)).share_since is not None
-            said = await announce(connection, repository, gate, self._limits, sharing=sharing)
-        self._said_at[repository.id] = insight_version
-        if said and sharing:
+            said = await announce(connection, repository, gate, self._limits, sharing=sharing, look=look)
+        news.bars = said.bars
+        if said.rows and sharing:
             self._on_said()
-        return said
+        return len(said.rows)

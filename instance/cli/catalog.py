@@ -15,7 +15,7 @@ from instance.learning.templates import readable
 from instance.store import observations, outbox, workspace
 from instance.store import patterns as store
 from instance.store.observations import CODE, Known
-from instance.sync.announce import idiom_of
+from instance.sync.choice import idiom_of
 from shared.commandline import print_facts
 from shared.database import transaction
 from shared.errors import NotFoundError, UsageError

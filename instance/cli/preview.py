@@ -12,7 +12,8 @@ from instance.analysis.secrets import find_secrets
 from instance.cli.target import Target, open_target, resolve_settings
 from instance.store import observations, outbox, workspace
 from instance.store.observations import Known
-from instance.sync.announce import Announcement, Limits, compose, open_gate
+from instance.sync.announce import Announcement, compose, open_gate
+from instance.sync.choice import Limits
 from instance.sync.gate import Gate
 from schemas.codec import encode
 from schemas.events import AnyEvent, ArchitecturePatternLearned, CodePatternLearned

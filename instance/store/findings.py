@@ -41,14 +41,17 @@ _PUT = text("""
            occurrences = excluded.occurrences, body = excluded.body
      WHERE (p.agent, p.template, p.names, p.files, p.occurrences, p.body) IS DISTINCT FROM
            (excluded.agent, excluded.template, excluded.names, excluded.files, excluded.occurrences, excluded.body)
+    RETURNING encode(fingerprint, 'hex')
 """)
 _DROP_OTHERS = text("""
     DELETE FROM patterns p WHERE repository_id = :id AND agent = :agent AND NOT EXISTS (
         SELECT FROM unnest(CAST(:fingerprints AS text[])) AS f WHERE p.fingerprint = decode(f, 'hex'))
+    RETURNING encode(fingerprint, 'hex')
 """)
 _DROP_ABSENT = text("""
     WITH gone AS (DELETE FROM agents WHERE repository_id = :id AND NOT agent = ANY(:agents))
     DELETE FROM patterns WHERE repository_id = :id AND agent <> 'miner' AND NOT agent = ANY(:agents)
+    RETURNING encode(fingerprint, 'hex')
 """)
 _FILES_DIGEST = text("""
     SELECT coalesce(md5(string_agg(path || encode(digest, 'hex') || miner, '' ORDER BY path)), '')
@@ -65,19 +68,21 @@ _STUDIED = text("""
 _FACTS = text("SELECT path, facts FROM files WHERE repository_id = :id AND facts <> ''")
 
 
-async def replace(connection: AsyncConnection, repository: Repository, agent: str, rows: Sequence[FindingRow]) -> bool:
-    """Make these the findings of an agent; returns whether anything changed."""
+async def replace(
+    connection: AsyncConnection, repository: Repository, agent: str, rows: Sequence[FindingRow]
+) -> set[str]:
+    """Make these the findings of an agent; returns the fingerprints of those that changed or are gone."""
     values = {"id": repository.id, "agent": agent}
     fingerprints = [row.fingerprint for row in rows]
     dropped = await connection.execute(_DROP_OTHERS, values | {"fingerprints": fingerprints})
     put = await connection.execute(_PUT, values | {"rows": encode(rows).decode()})
-    return dropped.rowcount + put.rowcount > 0
+    return {*dropped.scalars(), *put.scalars()}
 
 
-async def keep_only(connection: AsyncConnection, repository: Repository, agents: Iterable[str]) -> bool:
-    """Drop what agents found that are no longer there; returns whether there was any."""
+async def keep_only(connection: AsyncConnection, repository: Repository, agents: Iterable[str]) -> set[str]:
+    """Drop what agents found that are no longer there; returns the fingerprints."""
     result = await connection.execute(_DROP_ABSENT, {"id": repository.id, "agents": list(agents)})
-    return result.rowcount > 0
+    return set(result.scalars())
 
 
 async def files_digest(connection: AsyncConnection, repository: Repository) -> str:

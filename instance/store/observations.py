@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final
 
 from msgspec import Struct
-from sqlalchemy import text
+from sqlalchemy import TextClause, text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from instance.store.workspace import Repository
@@ -65,15 +65,19 @@ _KNOWN = """
       FROM patterns p LEFT JOIN observations o USING (repository_id, fingerprint)
      WHERE p.repository_id = :id
 """
-_WORTH_SAYING = text(f"{_KNOWN} AND p.files >= CASE p.kind WHEN 'code.pattern' THEN :files_min ELSE 1 END")
+_ENOUGH = "p.files >= CASE p.kind WHEN 'code.pattern' THEN :files_min ELSE 1 END"
+_TOUCHED = "p.fingerprint = ANY(SELECT decode(f, 'hex') FROM unnest(CAST(:touched AS text[])) AS f)"
+_WORTH_SAYING = text(f"{_KNOWN} AND {_ENOUGH}")
+_TOUCHED_WORTH_SAYING = text(f"{_KNOWN} AND {_ENOUGH} AND {_TOUCHED}")
 _SAID_AND_KNOWN = text(f"{_KNOWN} AND NOT o.forgotten ORDER BY p.fingerprint")
-_VANISHED = text("""
+_GONE = """
     SELECT encode(o.fingerprint, 'hex'), o.kind, o.version
       FROM observations o LEFT JOIN patterns p USING (repository_id, fingerprint)
      WHERE o.repository_id = :id AND NOT o.forgotten
        AND coalesce(p.files, 0) < CASE o.kind WHEN 'code.pattern' THEN :files_min ELSE 1 END
-     ORDER BY o.fingerprint
-""")
+"""
+_VANISHED = text(f"{_GONE} ORDER BY o.fingerprint")
+_TOUCHED_VANISHED = text(f"{_GONE} AND {_TOUCHED.replace('p.', 'o.')} ORDER BY o.fingerprint")
 _SAY = text("""
     INSERT INTO observations
            (repository_id, fingerprint, kind, version, files, occurrences, shared_template, forgotten, said)
@@ -93,10 +97,14 @@ async def lock(connection: AsyncConnection) -> None:
     await connection.execute(_LOCK)
 
 
-async def worth_saying(connection: AsyncConnection, repository: Repository, files_min: int) -> list[Known]:
-    """Every pattern with enough files behind it, whatever was said of it before."""
-    rows = await connection.execute(_WORTH_SAYING, {"id": repository.id, "files_min": files_min})
-    return [known(row) for row in rows]
+async def worth_saying(
+    connection: AsyncConnection, repository: Repository, files_min: int, touched: Collection[str] | None = None
+) -> list[Known]:
+    """Every pattern, or those touched, with enough files behind it, whatever was said of it before."""
+    return [
+        known(row)
+        for row in await _select(connection, repository, files_min, touched, _WORTH_SAYING, _TOUCHED_WORTH_SAYING)
+    ]
 
 
 async def said_and_known(connection: AsyncConnection, repository: Repository) -> list[Known]:
@@ -104,9 +112,11 @@ async def said_and_known(connection: AsyncConnection, repository: Repository) ->
     return [known(row) for row in await connection.execute(_SAID_AND_KNOWN, {"id": repository.id})]
 
 
-async def vanished(connection: AsyncConnection, repository: Repository, files_min: int) -> list[tuple[str, str, int]]:
-    """Fingerprint, kind and last version of patterns that were said and are no more."""
-    rows = await connection.execute(_VANISHED, {"id": repository.id, "files_min": files_min})
+async def vanished(
+    connection: AsyncConnection, repository: Repository, files_min: int, touched: Collection[str] | None = None
+) -> list[tuple[str, str, int]]:
+    """Fingerprint, kind and last version of patterns, or of those touched, that were said and are no more."""
+    rows = await _select(connection, repository, files_min, touched, _VANISHED, _TOUCHED_VANISHED)
     return [(fingerprint, kind, version) for fingerprint, kind, version in rows]
 
 
@@ -115,6 +125,20 @@ async def say(connection: AsyncConnection, repository: Repository, rows: Sequenc
     for start in range(0, len(rows), _ROWS_MAX):
         chunk = encode(rows[start : start + _ROWS_MAX]).decode()
         await connection.execute(_SAY, {"id": repository.id, "rows": chunk})
+
+
+async def _select(
+    connection: AsyncConnection,
+    repository: Repository,
+    files_min: int,
+    touched: Collection[str] | None,
+    all_of_them: TextClause,
+    some: TextClause,
+) -> Sequence[Any]:
+    values = {"id": repository.id, "files_min": files_min}
+    if touched is None:
+        return (await connection.execute(all_of_them, values)).all()
+    return (await connection.execute(some, values | {"touched": list(touched)})).all()
 
 
 def known(row: Sequence[Any]) -> Known:

@@ -6,31 +6,24 @@ Only what changed since it was last said is said; a pattern that is no more gets
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from heapq import nlargest
+from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from instance.config import Sharing
-from instance.learning.idioms import Idiom
-from instance.learning.support import score
 from instance.store import insights, observations, outbox, workspace
-from instance.store.observations import CODE, Known, Said
+from instance.store.observations import Known, Said
 from instance.store.workspace import Repository
+from instance.sync.choice import Limits, choose, choose_among
 from instance.sync.gate import INSTANCES_MIN, Gate
+from instance.sync.news import Look
 from instance.sync.wording import event_of, tombstone_of, topic_of_kind
 from schemas.codec import encode
 from schemas.events import AnyEvent, PatternForgotten
 
-
-@dataclass(frozen=True)
-class Limits:
-    """What is worth saying at all."""
-
-    files_min: int
-    patterns_max: int
-    """Per repository and language."""
+EVERYTHING: Final = Look(None, {})
 
 
 @dataclass(frozen=True)
@@ -40,6 +33,8 @@ class Announcement:
     learned: Sequence[AnyEvent]
     forgotten: Sequence[PatternForgotten]
     rows: Sequence[Said]
+    bars: Mapping[str, float]
+    """What a pattern must score to be said next time; see `Look`."""
 
 
 async def open_gate(connection: AsyncConnection, sharing: Sharing) -> Gate:
@@ -48,30 +43,44 @@ async def open_gate(connection: AsyncConnection, sharing: Sharing) -> Gate:
     return Gate(sharing, names, await insights.widely_known(connection, INSTANCES_MIN))
 
 
-async def compose(connection: AsyncConnection, repository: Repository, gate: Gate, limits: Limits) -> Announcement:
+async def compose(
+    connection: AsyncConnection, repository: Repository, gate: Gate, limits: Limits, look: Look = EVERYTHING
+) -> Announcement:
     """Compare what is known with what was said, and compose what is to be said; writes nothing."""
-    known = await observations.worth_saying(connection, repository, limits.files_min)
+    known = await observations.worth_saying(connection, repository, limits.files_min, look.touched)
     files_total = await workspace.count_files(connection, repository)
-    best = await asyncio.to_thread(_chosen, known, files_total, limits)
-    chosen = [*best, *(pattern for pattern in known if pattern.kind != CODE)]
-    news = [(pattern, row) for pattern in chosen if (row := _news(pattern, gate)) is not None]
+    if look.touched is None:
+        choice = await asyncio.to_thread(choose, known, files_total, limits)
+    else:
+        choice = choose_among(known, files_total, look.bars)
+    ordered = sorted(choice.patterns, key=lambda pattern: pattern.fingerprint)
+    unsaid = [(pattern, row) for pattern in ordered if (row := _unsaid(pattern, gate)) is not None]
     gone = [
         Said(fingerprint=fingerprint, kind=kind, version=version + 1, files=0, occurrences=0, forgotten=True)
-        for fingerprint, kind, version in await observations.vanished(connection, repository, limits.files_min)
+        for fingerprint, kind, version in await observations.vanished(
+            connection, repository, limits.files_min, look.touched
+        )
     ]
     return Announcement(
-        [event_of(pattern, row, repository.key) for pattern, row in news],
+        [event_of(pattern, row, repository.key) for pattern, row in unsaid],
         [tombstone_of(row, repository.key) for row in gone],
-        [*(row for _, row in news), *gone],
+        [*(row for _, row in unsaid), *gone],
+        choice.bars,
     )
 
 
 async def announce(
-    connection: AsyncConnection, repository: Repository, gate: Gate, limits: Limits, *, sharing: bool
-) -> int:
-    """Say what changed; returns the number of events. While not sharing, only the observations are written."""
+    connection: AsyncConnection,
+    repository: Repository,
+    gate: Gate,
+    limits: Limits,
+    *,
+    sharing: bool,
+    look: Look = EVERYTHING,
+) -> Announcement:
+    """Say what changed and return it. While not sharing, only the observations are written."""
     await observations.lock(connection)
-    composed = await compose(connection, repository, gate, limits)
+    composed = await compose(connection, repository, gate, limits, look)
     await observations.say(connection, repository, composed.rows)
     events = [(event.topic, encode(event)) for event in composed.learned]
     events += [
@@ -80,7 +89,7 @@ async def announce(
     ]
     if sharing:
         await outbox.append(connection, events)
-    return len(events)
+    return composed
 
 
 async def announce_again(connection: AsyncConnection, repository: Repository, gate: Gate) -> int:
@@ -94,35 +103,7 @@ async def announce_again(connection: AsyncConnection, repository: Repository, ga
     return len(events)
 
 
-def _chosen(known: Iterable[Known], files_total: int, limits: Limits) -> list[Known]:
-    """Choose the most informative patterns of each language, and whatever has been said already.
-
-    Nothing is left out for being part of another pattern: two instances would leave out different ones, and what
-    they have in common would never meet.
-    """
-    by_language: dict[str, list[Known]] = {}
-    for pattern in known:
-        if pattern.kind == CODE:
-            by_language.setdefault(pattern.language, []).append(pattern)
-    chosen: dict[str, Known] = {}
-    for patterns in by_language.values():
-        said = [pattern for pattern in patterns if pattern.version and not pattern.forgotten]
-        best = nlargest(limits.patterns_max, patterns, key=lambda pattern: _rank(pattern, files_total))
-        chosen |= {pattern.fingerprint: pattern for pattern in (*said, *best)}
-    return [chosen[fingerprint] for fingerprint in sorted(chosen)]
-
-
-def _rank(pattern: Known, files_total: int) -> tuple[float, str]:
-    return score(idiom_of(pattern), pattern.files, files_total), pattern.fingerprint
-
-
-def idiom_of(pattern: Known) -> Idiom:
-    """A code pattern as the learning takes it."""
-    identity = bytes.fromhex(pattern.fingerprint)
-    return Idiom(identity, pattern.language, pattern.view, pattern.template, pattern.names, pattern.tokens, 0)
-
-
-def _news(pattern: Known, gate: Gate) -> Said | None:
+def _unsaid(pattern: Known, gate: Gate) -> Said | None:
     """Return what is to be said of a pattern; None when that has been said."""
     words = gate.lets_words_out(pattern)
     if pattern.version and not pattern.forgotten and not pattern.changed and words == pattern.template_shared:

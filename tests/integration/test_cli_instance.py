@@ -27,7 +27,8 @@ from instance.config import InstanceSettings, Sharing
 from instance.daemon import enrol
 from instance.store import insights as insight_store
 from instance.store import workspace
-from instance.sync.announce import Limits, announce, open_gate
+from instance.sync.announce import announce, open_gate
+from instance.sync.choice import Limits
 from schemas.insights import Insight
 from shared.database import transaction
 from shared.embedded.nats import EmbeddedNats

@@ -13,7 +13,8 @@ import pytest
 from instance.config import Sharing
 from instance.store import outbox, workspace
 from instance.store.workspace import Repository
-from instance.sync.announce import Limits, announce, open_gate
+from instance.sync.announce import announce, open_gate
+from instance.sync.choice import Limits
 from instance.sync.snapshot import begin_epoch
 from schemas import subjects
 from schemas.codec import encode
@@ -268,7 +269,8 @@ async def _prune_confirmed(one: Spoke) -> None:
 async def _announce(one: Spoke, place: Repository) -> int:
     async with transaction(one.engine) as connection:
         gate = await open_gate(connection, Sharing())
-        return await announce(connection, place, gate, Limits(files_min=1, patterns_max=10), sharing=True)
+        said = await announce(connection, place, gate, Limits(files_min=1, patterns_max=10), sharing=True)
+    return len(said.rows)
 
 
 async def _somebody_waits(one: Spoke) -> bool:
