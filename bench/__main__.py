@@ -1,4 +1,4 @@
-"""`python -m bench [NAME...]`: run every benchmark, or only the named ones, in the order of their names.
+"""`python -m bench [NAME... [OPTION...]]`: run every benchmark, or only the named ones, in the order of their names.
 
 A missed expectation is printed and no failure; what is measured and turns out wrong raises `AssertionError`.
 """
@@ -24,15 +24,22 @@ def main() -> None:
     """Run them; each prints its own table."""
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.WARNING))
     known = benchmarks()
-    wanted = sys.argv[1:] or known
+    wanted, options = _parted(sys.argv[1:])
+    wanted = wanted or known
     if unknown := sorted(set(wanted) - set(known)):
         sys.exit(f"no benchmark is called {', '.join(unknown)}; there are: {', '.join(known)}")
-    del sys.argv[1:]
+    sys.argv[1:] = options
     for name in wanted:
         print(f"== {name}", flush=True)
         started_at = time.monotonic()
         import_module(f"bench.{name}").main()
         print(f"{time.monotonic() - started_at:.0f} s\n")
+
+
+def _parted(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Part the names from the options that follow them; the named benchmarks read these."""
+    first = next((at for at, word in enumerate(arguments) if word.startswith("-")), len(arguments))
+    return arguments[:first], arguments[first:]
 
 
 if __name__ == "__main__":

@@ -38,7 +38,7 @@ _CASES: Final = {"fresh patterns": True, "patterns known": False}
 _SUBJECT: Final = "intelligence.code.pattern.learned.default.bench{}"
 _COLUMNS: Final = (
     "tenant, instance, repository, fingerprint, epoch, version, seq, event_id, kind, language, view, name, template,"
-    " files, occurrences, forgotten"
+    " files, occurrences, forgotten, release, bits"
 )
 _SET: Final = ", ".join(
     f"{column} = excluded.{column}"

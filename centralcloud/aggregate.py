@@ -17,10 +17,13 @@ from typing import Final, Literal
 from msgspec import structs
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from centralcloud.learning.fleet import Fleet, fleet_of
-from centralcloud.learning.merge import Tally, conclude, revoked, tallies
+from centralcloud.clusters import recluster
+from centralcloud.config import HALF_LIFE_DAYS
+from centralcloud.judge import judge_instances, weights
+from centralcloud.learning.fleet import Fleet, Held, fleet_of
+from centralcloud.learning.merge import Opinion, Tally, conclude, revoked, tallies
 from centralcloud.learning.observation import Observation
-from centralcloud.store import changes, fleets, insights, observations
+from centralcloud.store import changes, feedback, fleets, insights, observations
 from schemas.insights import Insight
 from shared.database import transaction
 
@@ -50,47 +53,71 @@ class AggregationResult:
     """The changed insights most instances share, at most 200."""
 
 
-async def aggregate(engine: AsyncEngine, tenant: str, scope: Scope = "all", *, batch: int = BATCH) -> AggregationResult:
+async def aggregate(
+    engine: AsyncEngine,
+    tenant: str,
+    scope: Scope = "all",
+    *,
+    batch: int = BATCH,
+    half_life_days: float = HALF_LIFE_DAYS,
+) -> AggregationResult:
     """Bring insights up to date with observations and return what changed.
 
-    `all` merges every waiting pattern, and every insight of a language whose repositories changed. `new` is quick and
-    leaves standing insights alone: it looks only at patterns without an active insight, and at those that still have
-    fewer than `SETTLED` instances and have won one. Raises `TransientError`
-    when the database is away; what was committed until then stands.
+    `all` judges every instance, merges every waiting pattern and every insight of a language whose repositories or
+    their weights changed, and finds near-duplicates. `new` is quick and leaves standing insights alone: it looks only
+    at patterns without an active insight, and at those that still have fewer than `SETTLED` instances and have won
+    one. The word of an instance not heard from for `half_life_days` weighs half. Raises `TransientError` when the
+    database is away; what was committed until then stands.
     """
-    run = _Run(engine, tenant, scope, batch)
+    run = _Run(engine, tenant, scope, batch, half_life_days)
     started = time.perf_counter()
     await run.begin()
     while await run.merge_batch():
         pass
+    await run.end()
     run.result.seconds = time.perf_counter() - started
     return run.result
 
 
-async def rebuild(engine: AsyncEngine, tenant: str) -> AggregationResult:
+async def rebuild(engine: AsyncEngine, tenant: str, half_life_days: float = HALF_LIFE_DAYS) -> AggregationResult:
     """Merge everything anew from the observations; it changes nothing that was right."""
     async with transaction(engine) as connection:
         await insights.lock_head(connection, tenant)
         await changes.mark_everything(connection, tenant)
-    return await aggregate(engine, tenant)
+    return await aggregate(engine, tenant, half_life_days=half_life_days)
 
 
 class _Run:
     """One pass through the waiting patterns, in order of their fingerprints, against one reading of the fleet."""
 
-    def __init__(self, engine: AsyncEngine, tenant: str, scope: Scope, batch: int) -> None:
+    def __init__(
+        self, engine: AsyncEngine, tenant: str, scope: Scope, batch: int, half_life_days: float = HALF_LIFE_DAYS
+    ) -> None:
         self.result = AggregationResult(tenant, scope)
         self._engine = engine
         self._tenant = tenant
         self._batch = batch
+        self._half_life_days = half_life_days
         self._new_only = scope == "new"
         self._after = changes.FIRST
         self._fleet: Fleet | None = None
 
     async def begin(self) -> None:
-        """Note where the history stands."""
+        """Note where the history stands, and judge who is to be believed."""
+        if not self._new_only:
+            await judge_instances(self._engine, self._tenant)
         async with transaction(self._engine) as connection:
             self.result.previous_head = self.result.head = await insights.head(connection, self._tenant)
+
+    async def end(self) -> None:
+        """Find the near-duplicates among what changed."""
+        if self._new_only:
+            return
+        async with transaction(self._engine) as connection:
+            head = await insights.lock_head(connection, self._tenant)
+            written = await recluster(connection, self._tenant, head)
+        if written:
+            self._count(head, written)
 
     async def merge_batch(self) -> bool:
         """Merge the next waiting patterns in one transaction; False when there are none."""
@@ -112,7 +139,7 @@ class _Run:
         """See that ours is the fleet whose digest is stored: another hub may have read a later one since."""
         stored = await fleets.measured(connection, self._tenant)
         if self._fleet is None or self._fleet.digests != stored:
-            self._fleet = await _read_fleet(connection, self._tenant)
+            self._fleet = await self._read_fleet(connection)
             await self._remeasure(connection, stored, self._fleet.digests)
 
     async def _remeasure(self, connection: AsyncConnection, before: Mapping[str, str], now: Mapping[str, str]) -> None:
@@ -150,10 +177,17 @@ class _Run:
         if not sufficient:
             return {}, set()
         if self._fleet is None:
-            self._fleet = await _read_fleet(connection, self._tenant)
-        covered = [one for one in sufficient if self._fleet.covers(one.identity.language, one.holdings)]
+            self._fleet = await self._read_fleet(connection)
+        covered = [one for one in sufficient if self._fleet.covers(one.identity.language, one.files_by_holding)]
         uncovered = {one.fingerprint for one in sufficient} - {one.fingerprint for one in covered}
-        return {insight.id: insight for insight in conclude(covered, self._fleet)}, uncovered
+        heard = await feedback.counts(connection, self._tenant, [one.fingerprint for one in covered])
+        opinions = {name: Opinion(accepted, rejected) for name, accepted, rejected in heard}
+        return {insight.id: insight for insight in conclude(covered, self._fleet, opinions)}, uncovered
+
+    async def _read_fleet(self, connection: AsyncConnection) -> Fleet:
+        held = await observations.holdings(connection, self._tenant)
+        believed = await weights(connection, self._tenant, self._half_life_days)
+        return fleet_of((Held(*one) for one in held), believed)
 
     def _count(self, head: int, written: Sequence[Insight]) -> None:
         result = self.result
@@ -163,15 +197,15 @@ class _Run:
         result.leading = heapq.nlargest(LEADING_MAX, [*result.leading, *written], key=_strength)
 
 
-async def _read_fleet(connection: AsyncConnection, tenant: str) -> Fleet:
-    return fleet_of(await observations.holdings(connection, tenant))
-
-
 def _differing(previous: Mapping[str, Insight], found: Iterable[Tally], active: Mapping[str, Insight]) -> list[Insight]:
     """Choose what must be written: new insights, changed ones, and those no longer shared by enough."""
     left = {tally.fingerprint: tally for tally in found}
     withdrawn = {name: revoked(old, left.get(name)) for name, old in previous.items() if name not in active}
-    wanted = {**active, **withdrawn}
+    clustered = {
+        name: structs.replace(one, cluster=previous[name].cluster) if name in previous else one
+        for name, one in active.items()
+    }
+    wanted = {**clustered, **withdrawn}
     stored = {name: structs.replace(old, version=0) for name, old in previous.items()}
     return [wanted[name] for name in sorted(wanted) if wanted[name] != stored.get(name)]
 

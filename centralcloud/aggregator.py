@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from centralcloud.aggregate import AggregationResult, Scope, aggregate
 from centralcloud.announce import announce_insights
+from centralcloud.config import HALF_LIFE_DAYS
 from centralcloud.store import changes, insights
 from shared.bus import Bus
 from shared.database import transaction
@@ -43,6 +44,7 @@ class Aggregator(Service):
         *,
         debounce_seconds: float = DEBOUNCE_SECONDS,
         poll_seconds: float = POLL_SECONDS,
+        half_life_days: float = HALF_LIFE_DAYS,
     ) -> None:
         super().__init__()
         self._engine = engine
@@ -50,6 +52,7 @@ class Aggregator(Service):
         self._metrics = metrics
         self._debounce_seconds = debounce_seconds
         self._poll_seconds = poll_seconds
+        self._half_life_days = half_life_days
         self._notified = asyncio.Event()
         self._announced: dict[str, int] = {}
 
@@ -85,7 +88,7 @@ class Aggregator(Service):
         return 0.0
 
     async def _aggregate(self, tenant: str, scope: Scope) -> AggregationResult:
-        result = await aggregate(self._engine, tenant, scope)
+        result = await aggregate(self._engine, tenant, scope, half_life_days=self._half_life_days)
         self._metrics.aggregate_seconds.observe(result.seconds)
         self._metrics.insights_changed.inc(result.changed)
         if result.head != self._announced.get(tenant, 0):

@@ -51,7 +51,7 @@ def _line(insight: Insight) -> AggregatedPattern:
     return AggregatedPattern(
         id=insight.id,
         pattern_type=insight.kind,
-        pattern_name=insight.name or insight.view,
+        pattern_name=insight.name or insight.view or insight.kind,
         frequency=insight.files,
         instances=insight.instances,
         confidence=insight.confidence,

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -60,6 +61,7 @@ def status(*, tenant: str | None, as_json: bool) -> Exit:
             ("version of insights", found.head),
             ("patterns waiting", found.waiting),
             ("instances", instances),
+            ("instances set aside", found.set_aside),
             ("dead letters", found.dead_letters),
         ],
     )
@@ -80,7 +82,8 @@ def aggregate(*, anew: bool, tenant: str | None, as_json: bool) -> None:
     from centralcloud.aggregate import aggregate as bring_up_to_date
     from centralcloud.aggregate import rebuild
 
-    _show_result(_with_database(rebuild if anew else bring_up_to_date, tenant), as_json=as_json)
+    work = partial(rebuild if anew else bring_up_to_date, half_life_days=_half_life_days())
+    _show_result(_with_database(work, tenant), as_json=as_json)
 
 
 @centralcloud.command()
@@ -91,7 +94,10 @@ def instances(*, tenant: str | None, as_json: bool) -> None:
     from centralcloud.desk import read_instances
 
     rows = _with_database(read_instances, tenant)
-    columns = ("instance", "status", "silent s", "host", "observations", "confirmed", "head", "insights", "quarantined")
+    columns = (
+        "instance", "status", "silent s", "host", "observations", "confirmed", "head", "insights", "quarantined",
+        "trust", "reason",
+    )  # fmt: skip
     cells = [
         (
             one.instance_id,
@@ -103,6 +109,8 @@ def instances(*, tenant: str | None, as_json: bool) -> None:
             one.head,
             one.insight_version,
             "yes" if one.quarantined else "",
+            f"{one.trust:g}",
+            one.reason,
         )
         for one in rows
     ]
@@ -110,9 +118,22 @@ def instances(*, tenant: str | None, as_json: bool) -> None:
 
 
 @centralcloud.command()
+@tenant_option
+@json_option
+def outliers(*, tenant: str | None, as_json: bool) -> None:
+    """List instances the hub does not wholly believe; `quarantine INSTANCE --undo` has it believe one again."""
+    from centralcloud.desk import read_outliers
+
+    found = _with_database(read_outliers, tenant)
+    columns = ("instance", "trust", "z", "patterns", "since", "released")
+    cells = [(one.instance, one.trust, f"{one.z:.1f}", one.facts, one.since, one.released_at) for one in found]
+    show({"outliers": found}, table(columns, cells), as_json=as_json)
+
+
+@centralcloud.command()
 @click.argument("instance")
 @click.option("--reason", default="", help="Kept beside the mark.")
-@click.option("--undo", is_flag=True, help="Trust it again.")
+@click.option("--undo", is_flag=True, help="Trust it again, also when the hub itself set it aside.")
 @tenant_option
 @json_option
 def quarantine(*, instance: str, reason: str, undo: bool, tenant: str | None, as_json: bool) -> None:
@@ -121,7 +142,10 @@ def quarantine(*, instance: str, reason: str, undo: bool, tenant: str | None, as
     from centralcloud.quarantine import release
 
     async def change(engine: AsyncEngine, tenant: str) -> AggregationResult:
-        return await (release(engine, tenant, instance) if undo else distrust(engine, tenant, instance, reason))
+        half_life_days = _half_life_days()
+        if undo:
+            return await release(engine, tenant, instance, half_life_days)
+        return await distrust(engine, tenant, instance, reason, half_life_days)
 
     _show_result(_with_database(change, tenant), as_json=as_json)
 
@@ -198,6 +222,12 @@ def _with_database(work: Callable[[AsyncEngine, str], Awaitable[T]], tenant: str
             return await work(engine, settings.tenant)
 
     return asyncio.run(connected(load({"tenant": tenant}).settings))
+
+
+def _half_life_days() -> float:
+    from centralcloud.config import load
+
+    return load().settings.half_life_days
 
 
 def _show_result(result: AggregationResult, *, as_json: bool) -> None:

@@ -12,6 +12,7 @@ from msgspec import Meta
 from shared.config import Resolved, Seconds, Settings, resolve
 
 SECTION = "centralcloud"
+HALF_LIFE_DAYS = 90.0
 
 
 class CentralcloudSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -23,6 +24,8 @@ class CentralcloudSettings(Settings, frozen=True, kw_only=True, forbid_unknown_f
     """A holder not heard for this long may be replaced by another."""
     silence_seconds: Seconds = 7.5
     """A holder not heard for this long may be replaced by a restart of its own database."""
+    half_life_days: Annotated[float, Meta(gt=0, le=36_500)] = HALF_LIFE_DAYS
+    """The word of an instance not heard from for so long counts half."""
 
 
 def load(flags: Mapping[str, Any] | None = None, file: Path | None = None) -> Resolved[CentralcloudSettings]:

@@ -52,7 +52,7 @@ async def build(settings: CentralcloudSettings) -> AsyncIterator[Sequence[Servic
                 credentials=settings.nats_credentials,
                 metrics=metrics,
             )
-            aggregator = Aggregator(engine, bus, metrics)
+            aggregator = Aggregator(engine, bus, metrics, half_life_days=settings.half_life_days)
             Presence(engine, bus, Patience(settings.silence_seconds, settings.suspect_seconds))
             Queries(engine, bus)
             table = overridden(schedule_table(engine, bus, aggregator), settings.schedules)

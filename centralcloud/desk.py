@@ -10,9 +10,10 @@ from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from centralcloud.config import CentralcloudSettings
-from centralcloud.store import MIGRATIONS, changes, dead_letters, insights, registry, schedule_runs, statistics
+from centralcloud.store import MIGRATIONS, changes, dead_letters, insights, registry, schedule_runs, statistics, trust
 from centralcloud.store.dead_letters import DeadLetter
 from centralcloud.store.schedule_runs import ScheduleRun
+from centralcloud.store.trust import Doubt
 from schemas.insights import AggregationSummary, GlobalStatistics, InstanceRow
 from shared import migrations
 from shared.database import connect_engine, transaction, wait_until_reachable
@@ -31,6 +32,8 @@ class Status(Struct, frozen=True, kw_only=True):
     insights: AggregationSummary
     instances: dict[str, int]
     """How many are in which state."""
+    set_aside: int
+    """Instances whose word does not count, since it is too unlike that of the others."""
     dead_letters: int
     schedules: list[ScheduleRun]
 
@@ -74,6 +77,7 @@ async def read_status(engine: AsyncEngine, tenant: str) -> Status:
             waiting=await changes.waiting(connection, tenant),
             insights=await insights.summary(connection, tenant),
             instances=dict(Counter(one.status for one in instances)),
+            set_aside=sum(one.set_aside for one in await trust.doubts(connection, tenant)),
             dead_letters=await dead_letters.count_waiting(connection),
             schedules=await schedule_runs.last_runs(connection),
         )
@@ -83,6 +87,12 @@ async def read_instances(engine: AsyncEngine, tenant: str) -> tuple[InstanceRow,
     """Read the registry."""
     async with transaction(engine) as connection:
         return await registry.list_instances(connection, tenant)
+
+
+async def read_outliers(engine: AsyncEngine, tenant: str) -> list[Doubt]:
+    """Read who is not wholly believed."""
+    async with transaction(engine) as connection:
+        return await trust.doubts(connection, tenant)
 
 
 async def read_statistics(engine: AsyncEngine, tenant: str) -> GlobalStatistics:

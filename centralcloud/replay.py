@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from centralcloud.ingest.arrivals import Arrival, Lineage, read
 from centralcloud.ingest.commit import commit
 from centralcloud.ingest.effects import Effects
-from centralcloud.store import dead_letters, intake, watermarks
+from centralcloud.store import dead_letters, feedback, intake, watermarks
 from centralcloud.store.dead_letters import DeadLetter
 from shared.database import transaction
 from shared.errors import ContractError, NotFoundError, UsageError
@@ -48,6 +48,7 @@ async def _apply_event(connection: AsyncConnection, letter: DeadLetter, seq: int
         raise _unreadable(letter, effects.letters[0].error)
     await intake.upsert_observations(connection, effects.observations)
     await intake.upsert_statistics(connection, effects.statistics)
+    await feedback.upsert(connection, effects.feedback)
     if effects.snapshots:
         end = asdict(lineage) | {"wm": mark.wm, "wm_hash": None, "forked": mark.forked, "snapshot_seq": seq}
         await watermarks.advance(connection, [end])

@@ -9,6 +9,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from centralcloud.aggregator import Aggregator
 from centralcloud.announce import announce_statistics
+from centralcloud.calibrate import calibrate_all
 from centralcloud.store import changes, registry, retention, statistics
 from shared.bus import Bus
 from shared.database import transaction
@@ -28,6 +29,7 @@ def schedule_table(engine: AsyncEngine, bus: Bus, aggregator: Aggregator) -> lis
     return [
         Task("aggregate", HOUR, aggregator.request),
         Task("statistics", HOUR, lambda: report_statistics(engine, bus)),
+        Task("calibration", 6 * HOUR, lambda: calibrate_all(engine)),
         Task("cleanup", 7 * DAY, lambda: clean_up(engine)),
         Task("registry", 30.0, lambda: tend_registry(engine)),
     ]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from instance.agents.librarian import read_all
 from instance.agents.student import Student
+from instance.learning.sentences.model import installed
 from instance.store import outbox
 from instance.sync.downlink import Downlink
 from instance.sync.receipts import Receipts
@@ -24,6 +26,7 @@ def schedule_table(
     async def download() -> None:
         if downlink is not None:
             await downlink.catch_up()
+            await downlink.calibrate()
 
     connected = downlink is not None
     return [
@@ -31,5 +34,6 @@ def schedule_table(
         Task("pattern_mining", HOUR, student.study),
         Task("pattern_sync", 5 * MINUTE, student.say),
         Task("statistics", HOUR if connected else None, student.report),
+        Task("embedding", HOUR if installed() else None, lambda: read_all(engine)),
         Task("download_insights", 6 * HOUR if connected else None, download),
     ]

@@ -30,6 +30,8 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "centralcloud": Lazy("centralcloud.cli:centralcloud", "Run the hub, or look after it."),
     "patterns": Lazy("instance.cli.patterns:patterns", "Show what an instance found in its code, and mine it."),
     "insights": Lazy("instance.cli.insights:insights", "Show what the fleet knows, and what is used of it."),
+    "ask": Lazy("instance.cli.ask:ask", "Find code, patterns and insights that speak to a question."),
+    "codebase": Lazy("instance.cli.codebase:codebase", "Show what the agents see in a directory."),
     "doctor": Lazy("mesh.doctor:doctor", "Check what Flocklore needs, and say how to mend what is missing."),
     "db": Lazy("mesh.db_cli:db", "Look after the databases: schema, backups."),
     "schema": Lazy("mesh.schema_cli:schema", "Export and check the wire contract."),

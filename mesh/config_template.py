@@ -31,6 +31,8 @@ TEMPLATE: Final = """\
 # workspace = "/srv/code/a:/srv/code/b" # directories to study, separated as in PATH
 # role = "hybrid"
 # share_code_templates = "public"       # what may leave the machine: public, all, never
+# share_schema_names = false            # names of tables may leave, too
+# agents_off = "usage, modeller"        # agents that shall not study here
 # share_backlog = false                 # say what was learned in isolation once there is a hub
 # patterns_shared_max = 5000            # per repository and language
 # pattern_files_min = 2                 # a shape in fewer files is no pattern
@@ -41,5 +43,6 @@ TEMPLATE: Final = """\
 [centralcloud]
 # stream_replicas = 1                   # 3 in a NATS cluster of three or more
 # suspect_seconds = 30.0                # a holder silent for so long may be replaced
-# silence_seconds = 7.5             # ... and this long by a restart of its own database
+# silence_seconds = 7.5                 # ... and this long by a restart of its own database
+# half_life_days = 90.0                 # the word of an instance silent for so long counts half
 """

@@ -7,6 +7,7 @@ from typing import Any, Final, TypeVar
 
 import msgspec
 
+from schemas.calibration import CalibrationPage, CalibrationQuery
 from schemas.envelope import Envelope
 from schemas.events import AnyEvent
 from schemas.insights import (
@@ -21,6 +22,7 @@ from schemas.insights import (
     StatisticsQuery,
     WhyQuery,
 )
+from schemas.recommendations import RecommendationsPage, RecommendationsQuery
 from schemas.replies import Response
 from schemas.sync import Goodbye, Heartbeat, Receipt, SyncRequest
 
@@ -43,8 +45,12 @@ MESSAGES: Final[dict[str, Any]] = {
     "statistics.reply": Response[GlobalStatistics],
     "statistics.global": GlobalStatistics,
     "cache.update": InsightUpdated,
+    "calibration.query": CalibrationQuery,
+    "calibration.reply": Response[CalibrationPage],
     "instances.query": InstancesQuery,
     "instances.reply": Response[InstancesPage],
+    "recommendations.query": RecommendationsQuery,
+    "recommendations.reply": Response[RecommendationsPage],
 }
 """Append only: a name, once published, keeps its meaning."""
 

@@ -45,6 +45,8 @@ class CodePatternLearned(Learned, frozen=True, kw_only=True, tag="code.pattern.l
     tokens: Count = 0
     template: Text | None = None
     """The shape itself; absent until every name kept in it is known to be public."""
+    bits: Annotated[float, Meta(ge=0.0)] = 0.0
+    """What the shape tells, to one decimal; 0 when its sender does not say."""
 
 
 class ArchitecturePatternLearned(Learned, frozen=True, kw_only=True, tag="architecture.pattern.learned.v1"):
@@ -54,6 +56,10 @@ class ArchitecturePatternLearned(Learned, frozen=True, kw_only=True, tag="archit
 
     name: Text
     confidence: Share = 1.0
+    language: Text = ""
+    """Of what it tells; empty for what concerns the whole repository."""
+    measures: dict[Text, float] = {}
+    """Numbers behind it, rounded so that small changes of the code leave them as they are."""
 
 
 class DataSchemaLearned(Learned, frozen=True, kw_only=True, tag="data.schema.learned.v1"):

@@ -26,6 +26,9 @@ from shared.inspection import Database, connected, row_counts, scalar
 _LINEAGE: Final = ("tenant", "instance", "epoch", "wm")
 _NAME_BYTES_MAX: Final = 63
 
+_LEFT_OUT: Final = ("--exclude-table=embeddings", "--exclude-extension=vector")
+"""A cache that is made anew; the server that the file is restored on need not have the extension."""
+
 _CLIENTS: Final = """
     SELECT count(*) FROM pg_stat_activity
      WHERE datname = %s AND pid <> pg_backend_pid() AND backend_type = 'client backend'
@@ -64,7 +67,7 @@ def back_up(database: Database, file: Path) -> Backup:
     unfinished = file.with_name(f"{file.name}.unfinished")
     _make_private(unfinished, file)
     try:
-        _run("pg_dump", database.url, "--format=custom", f"--file={unfinished}")
+        _run("pg_dump", database.url, "--format=custom", *_LEFT_OUT, f"--file={unfinished}")
         tables = _verify(unfinished)
         watermarks = list(_watermarks(unfinished)) if database.kind == "centralcloud" else []
         _sync(unfinished)

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from centralcloud.ingest.admission import Admission
 from centralcloud.ingest.arrivals import Arrival, DeadLetter, Lineage
 from centralcloud.ingest.effects import Effects
-from centralcloud.store import envelopes, intake, watermarks
+from centralcloud.store import envelopes, feedback, intake, watermarks
 from centralcloud.store.watermarks import Watermark
 from schemas.sync import Receipt
 
@@ -52,6 +52,7 @@ async def commit(
         await envelopes.insert(connection, effects.log)
         await intake.upsert_observations(connection, effects.observations)
         await intake.upsert_statistics(connection, effects.statistics)
+        await feedback.upsert(connection, effects.feedback)
         await watermarks.advance(connection, advanced)
         if effects.snapshots or any(state.snapshot_seq for state in states):
             await watermarks.complete_snapshots(connection, lineages)

@@ -8,6 +8,7 @@ from typing import Any
 from msgspec import Raw, structs
 
 from centralcloud.ingest.arrivals import DeadLetter, Lineage
+from centralcloud.store.feedback import FeedbackRow
 from centralcloud.store.intake import ObservationRow, StatisticsRow
 from schemas.codec import InvalidMessageError, decode_event
 from schemas.events import (
@@ -15,13 +16,16 @@ from schemas.events import (
     ArchitecturePatternLearned,
     CodePatternLearned,
     DataSchemaLearned,
+    DependencyLearned,
+    FrameworkLearned,
+    InsightFeedback,
+    LanguageLearned,
+    Learned,
     PatternForgotten,
     SnapshotCompleted,
     StatisticsReported,
 )
 from schemas.fingerprint import fingerprint
-
-ObservationEvent = CodePatternLearned | ArchitecturePatternLearned | DataSchemaLearned | PatternForgotten
 
 
 @dataclass
@@ -30,6 +34,7 @@ class Effects:
 
     log: list[dict[str, Any]] = field(default_factory=list)
     observations: list[ObservationRow] = field(default_factory=list)
+    feedback: list[FeedbackRow] = field(default_factory=list)
     statistics: list[StatisticsRow] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
     snapshots: dict[Lineage, int] = field(default_factory=dict)
@@ -57,6 +62,8 @@ class Effects:
                 self.snapshots[lineage] = seq
             case StatisticsReported():
                 self.statistics.append(_statistics(event, lineage))
+            case InsightFeedback():
+                self.feedback.append(_feedback(event, lineage))
             case _ if not void:
                 self.observations.append(_observation(event, lineage, seq))
 
@@ -66,6 +73,10 @@ def _is_forged(event: AnyEvent) -> bool:
     if not isinstance(event, CodePatternLearned) or event.template is None:
         return False
     return fingerprint(event.language, event.view, event.template).hex() != event.fingerprint
+
+
+def _is_shape(event: DataSchemaLearned) -> bool:
+    return fingerprint("any", ".".join(event.topic), event.shape).hex() == event.fingerprint
 
 
 def _statistics(event: StatisticsReported, lineage: Lineage) -> StatisticsRow:
@@ -79,7 +90,19 @@ def _statistics(event: StatisticsReported, lineage: Lineage) -> StatisticsRow:
     )
 
 
-def _observation(event: ObservationEvent, lineage: Lineage, seq: int) -> ObservationRow:
+def _feedback(event: InsightFeedback, lineage: Lineage) -> FeedbackRow:
+    return FeedbackRow(
+        tenant=lineage.tenant,
+        insight=event.insight,
+        instance=lineage.instance,
+        verdict=event.verdict,
+        reason=event.reason,
+        epoch=lineage.epoch,
+        version=event.version,
+    )
+
+
+def _observation(event: Learned | PatternForgotten, lineage: Lineage, seq: int) -> ObservationRow:
     return ObservationRow(
         tenant=lineage.tenant,
         instance=lineage.instance,
@@ -93,15 +116,32 @@ def _observation(event: ObservationEvent, lineage: Lineage, seq: int) -> Observa
     )
 
 
-def _state(event: ObservationEvent) -> dict[str, Any]:
+def _state(event: Learned | PatternForgotten) -> dict[str, Any]:
     """What is known of the pattern now; of one that is gone nothing but that."""
+    if isinstance(event, PatternForgotten):
+        return {"forgotten": True}
+    return {"kind": ".".join(event.topic), "files": event.files, "occurrences": event.occurrences, **_own(event)}
+
+
+def _own(event: Learned) -> dict[str, Any]:
+    """What only events of that kind say; packages are measured against the repositories of their ecosystem."""
     match event:
-        case PatternForgotten():
-            return {"forgotten": True}
         case CodePatternLearned():
-            own = {"language": event.language, "view": event.view, "template": event.template}
-        case ArchitecturePatternLearned():
-            own = {"name": event.name}
+            return {
+                "language": event.language,
+                "view": event.view,
+                "template": event.template,
+                "bits": event.bits,
+            }
+        case DependencyLearned():
+            return {"language": event.ecosystem, "name": event.name or "", "release": event.release or ""}
+        case FrameworkLearned():
+            return {"name": event.name, "release": event.release or ""}
         case DataSchemaLearned():
-            own = {"name": f"table: {event.columns} columns, {event.keys} keys, {event.indexes} indexes"}
-    return {"kind": ".".join(event.topic), "files": event.files, "occurrences": event.occurrences, **own}
+            name = f"table: {event.columns} columns, {event.keys} keys, {event.indexes} indexes"
+            return {"name": name, "template": event.shape if _is_shape(event) else None}
+        case ArchitecturePatternLearned():
+            return {"language": event.language, "name": event.name}
+        case LanguageLearned():
+            return {"name": event.name}
+    raise TypeError(f"no row is known for {type(event).__name__}")

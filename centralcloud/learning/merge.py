@@ -3,36 +3,61 @@
 from __future__ import annotations
 
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from hashlib import blake2b
+from types import MappingProxyType
 from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
-from centralcloud.learning.confidence import Holding, wilson_lower_bound
-from centralcloud.learning.fleet import Fleet
-from centralcloud.learning.observation import Observation, newest
+from centralcloud.learning.confidence import Count, Holding, wilson_lower_bound
+from centralcloud.learning.fleet import Electorate, FileShare, Fleet
+from centralcloud.learning.observation import CODE_KIND, Observation, newest
 from schemas.insights import Insight
 
 INSTANCES_MIN: Final = 2
 REPOSITORIES_MIN: Final = 2
 """What fewer know stays theirs: below either minimum there is no insight."""
 
+NAMED_MIN: Final = 2
+"""A name not everybody tells needs so many instances that do: one alone might put a word into the mouth of others."""
+
 CONTRIBUTORS_MAX: Final = 20
+VERSIONS_MAX: Final = 20
 DECIMALS: Final = 4
+FILE_RATE_DECIMALS: Final = 6
+"""Most habits are in few files."""
 
 
-V = TypeVar("V", str, "Identity")
+V = TypeVar("V", str, "Shape")
 
 
-class Identity(NamedTuple):
+class Shape(NamedTuple):
     """What a fingerprint stands for; honest instances agree on it."""
 
     kind: str
     language: str
     view: str
+
+
+class Identity(NamedTuple):
+    """The shape and the name; whether a name is told is for each instance to decide."""
+
+    kind: str
+    language: str
+    view: str
     name: str
+
+
+class Opinion(NamedTuple):
+    """How many instances kept an insight, and how many rejected it."""
+
+    accepted: int = 0
+    rejected: int = 0
+
+
+UNHEARD: Final[Mapping[str, Opinion]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,11 +67,13 @@ class Tally:
     fingerprint: str
     identity: Identity
     template: str | None
-    holdings: tuple[Holding, ...]
+    files_by_holding: dict[Holding, int]
     instances: tuple[str, ...]
     repositories: int
     files: int
     occurrences: int
+    versions: dict[str, int]
+    """Repositories by the version they use, the most used first."""
     evidence: str
 
     @property
@@ -55,15 +82,19 @@ class Tally:
         return len(self.instances) >= INSTANCES_MIN and self.repositories >= REPOSITORIES_MIN
 
 
-def merge(observations: Iterable[Observation], fleet: Fleet) -> Insight | None:
+def merge(
+    observations: Iterable[Observation], fleet: Fleet, opinions: Mapping[str, Opinion] = UNHEARD
+) -> Insight | None:
     """Conclude from all observations of one pattern; None when too few have it."""
-    return next(iter(merge_all(observations, fleet).values()), None)
+    return next(iter(merge_all(observations, fleet, opinions).values()), None)
 
 
-def merge_all(observations: Iterable[Observation], fleet: Fleet) -> dict[str, Insight]:
+def merge_all(
+    observations: Iterable[Observation], fleet: Fleet, opinions: Mapping[str, Opinion] = UNHEARD
+) -> dict[str, Insight]:
     """Conclude from observations of many patterns: insights by fingerprint, without those too few have."""
     sufficient = [tally for tally in tallies(observations) if tally.suffices]
-    return {insight.id: insight for insight in conclude(sufficient, fleet)}
+    return {insight.id: insight for insight in conclude(sufficient, fleet, opinions)}
 
 
 def tallies(observations: Iterable[Observation]) -> list[Tally]:
@@ -75,16 +106,25 @@ def tallies(observations: Iterable[Observation]) -> list[Tally]:
     return [_tally(fingerprint, groups[fingerprint]) for fingerprint in sorted(groups)]
 
 
-def conclude(sufficient: Sequence[Tally], fleet: Fleet) -> list[Insight]:
+def conclude(sufficient: Sequence[Tally], fleet: Fleet, opinions: Mapping[str, Opinion] = UNHEARD) -> list[Insight]:
     """Measure tallies, each covered by the fleet, against their language's repositories."""
     electorates = [fleet.electorates[tally.identity.language] for tally in sufficient]
-    positive = [one.positive(tally.holdings) for tally, one in zip(sufficient, electorates, strict=True)]
-    total = [one.total for one in electorates]
-    bounds: list[float] = wilson_lower_bound(positive, total).tolist()
+    counts = [one.count(tally.files_by_holding) for tally, one in zip(sufficient, electorates, strict=True)]
+    file_shares = [_file_share(tally, one) for tally, one in zip(sufficient, electorates, strict=True)]
+    bounds: list[float] = wilson_lower_bound(
+        [count.positive for count in counts], [count.total for count in counts]
+    ).tolist()
     return [
-        _insight(tally, yes / votes, bound)
-        for tally, yes, votes, bound in zip(sufficient, positive, total, bounds, strict=True)
+        _insight(tally, count, bound, share, opinions.get(tally.fingerprint, Opinion()))
+        for tally, count, bound, share in zip(sufficient, counts, bounds, file_shares, strict=True)
     ]
+
+
+def _file_share(tally: Tally, electorate: Electorate) -> FileShare:
+    """Take the mean share of files; of what is no code, `files` are something else."""
+    if tally.identity.kind != CODE_KIND:
+        return FileShare(0.0, 0)
+    return electorate.file_share(tally.files_by_holding)
 
 
 def revoked(previous: Insight, tally: Tally | None) -> Insight:
@@ -105,27 +145,29 @@ def revoked(previous: Insight, tally: Tally | None) -> Insight:
 
 def _tally(fingerprint: str, observations: list[Observation]) -> Tally:
     """Count one pattern; whoever contradicts the others on what the fingerprint is does not count."""
-    identity = _prevailing((one.instance, _identity(one)) for one in observations)
-    agreeing = sorted(
-        (one for one in observations if _identity(one) == identity), key=lambda one: (one.instance, one.repository)
-    )
+    shape = _prevailing((one.instance, _shape(one)) for one in observations)
+    alike = [one for one in observations if _shape(one) == shape]
+    named = [(one.instance, one.name) for one in alike if one.name]
+    name = _prevailing(named) if named else ""
+    agreeing = sorted((one for one in alike if one.name in ("", name)), key=lambda one: (one.instance, one.repository))
+    told = len({instance for instance, said in named if said == name}) >= NAMED_MIN
     templates = [(one.instance, one.template) for one in agreeing if one.template is not None]
-    repositories = {one.repository for one in agreeing}
     return Tally(
         fingerprint=fingerprint,
-        identity=identity,
+        identity=Identity(*shape, name if told else ""),
         template=_prevailing(templates) if templates else None,
-        holdings=tuple((one.instance, one.repository) for one in agreeing),
+        files_by_holding={(one.instance, one.repository): one.files for one in agreeing},
         instances=tuple(sorted({one.instance for one in agreeing})),
-        repositories=len(repositories),
+        repositories=len({one.repository for one in agreeing}),
         files=_sum_of_largest((one.repository, one.files) for one in agreeing),
         occurrences=_sum_of_largest((one.repository, one.occurrences) for one in agreeing),
+        versions=_versions(agreeing),
         evidence=_evidence(agreeing),
     )
 
 
-def _identity(observation: Observation) -> Identity:
-    return Identity(observation.kind, observation.language, observation.view, observation.name)
+def _shape(observation: Observation) -> Shape:
+    return Shape(observation.kind, observation.language, observation.view)
 
 
 def _prevailing(claims: Iterable[tuple[str, V]]) -> V:
@@ -142,13 +184,19 @@ def _sum_of_largest(counts: Iterable[tuple[str, int]]) -> int:
     return sum(largest.values())
 
 
+def _versions(agreeing: Iterable[Observation]) -> dict[str, int]:
+    """Count repositories by version, those most used first, at most `VERSIONS_MAX` of them."""
+    used = Counter(release for release, _ in {(one.release, one.repository) for one in agreeing if one.release})
+    return dict(sorted(used.items(), key=lambda item: (-item[1], item[0]))[:VERSIONS_MAX])
+
+
 def _evidence(ordered: list[Observation]) -> str:
     """Digest what was observed, not how often it was said: a resend or a new epoch leaves it as it is."""
     lines = [(one.instance, one.repository, one.files, one.occurrences) for one in ordered]
     return blake2b(msgspec.json.encode(lines), digest_size=16).hexdigest()
 
 
-def _insight(tally: Tally, rate: float, confidence: float) -> Insight:
+def _insight(tally: Tally, count: Count, confidence: float, share: FileShare, opinion: Opinion) -> Insight:
     return Insight(
         id=tally.fingerprint,
         **tally.identity._asdict(),
@@ -157,9 +205,14 @@ def _insight(tally: Tally, rate: float, confidence: float) -> Insight:
         repositories=tally.repositories,
         files=tally.files,
         occurrences=tally.occurrences,
-        rate=round(rate, DECIMALS),
+        rate=round(min(1.0, count.positive / count.total), DECIMALS),
         confidence=round(confidence, DECIMALS),
         template=tally.template,
         contributors=tally.instances[:CONTRIBUTORS_MAX],
         evidence=tally.evidence,
+        file_rate=round(share.rate, FILE_RATE_DECIMALS),
+        file_repositories=share.repositories,
+        versions=tally.versions,
+        accepted=opinion.accepted,
+        rejected=opinion.rejected,
     )

@@ -3,9 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from typing import Final
 
 import msgspec
 from msgspec import Struct
+
+CODE_KIND: Final = "code.pattern"
+"""What `files` of this kind counts are files of a language."""
+
+LANGUAGE_KIND: Final = "technology.language"
+"""Observations of this kind say how many files of a language a repository has."""
 
 
 class Observation(Struct, frozen=True, kw_only=True, gc=False):
@@ -24,6 +31,8 @@ class Observation(Struct, frozen=True, kw_only=True, gc=False):
     forgotten: bool
     epoch: str
     version: int
+    release: str = ""
+    """Of a framework or a package: which version of it."""
 
 
 def newest(observations: Iterable[Observation]) -> list[Observation]:

@@ -6,7 +6,8 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from centralcloud.store import insights, observations, registry, statistics
+from centralcloud.store import calibrations, insights, observations, registry, statistics
+from schemas.calibration import CalibrationPage, CalibrationQuery
 from schemas.codec import encode
 from schemas.insights import (
     GlobalStatistics,
@@ -31,6 +32,11 @@ async def insights_page(connection: AsyncConnection, query: InsightsQuery) -> In
     changed = await insights.changed_since(connection, query.tenant, query.since, head, query.limit + 1)
     page = _fitting(changed[: query.limit])
     return InsightsPage(head=head, insights=tuple(page), complete=len(page) == len(changed))
+
+
+async def calibration_page(connection: AsyncConnection, query: CalibrationQuery) -> CalibrationPage:
+    """Give the tables of a tenant."""
+    return CalibrationPage(tables=await calibrations.tables(connection, query.tenant))
 
 
 async def provenance(connection: AsyncConnection, query: WhyQuery) -> Provenance:

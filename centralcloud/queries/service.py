@@ -14,10 +14,13 @@ from nats.aio.msg import Msg
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from centralcloud.queries import answers
+from centralcloud.queries.recommendations import recommendations_page
 from schemas import subjects
+from schemas.calibration import CalibrationQuery
 from schemas.codec import InvalidMessageError, decode, encode
 from schemas.insights import InsightsQuery, InstancesQuery, StatisticsQuery, WhyQuery
 from schemas.names import is_name
+from schemas.recommendations import RecommendationsQuery
 from schemas.replies import ErrorBody, ErrorCode, Response, failure
 from shared.bus import Bus
 from shared.database import transaction
@@ -50,6 +53,8 @@ class Route(NamedTuple):
 ROUTES: Final = (
     Route(subjects.INSIGHTS_QUERY, InsightsQuery, answers.insights_page),
     Route(subjects.CACHE_SYNC_REQUEST, InsightsQuery, answers.insights_page),
+    Route(subjects.RECOMMENDATIONS_QUERY, RecommendationsQuery, recommendations_page),
+    Route(subjects.CALIBRATION_QUERY, CalibrationQuery, answers.calibration_page),
     Route(subjects.WHY_QUERY, WhyQuery, answers.provenance),
     Route(subjects.STATISTICS_QUERY, StatisticsQuery, answers.global_statistics),
     Route(subjects.INSTANCES_QUERY, InstancesQuery, answers.instances_page),

@@ -17,7 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 # DO UPDATE, not DO NOTHING: it locks the row, so `take` leaves it alone until the observations are committed.
 _MARK_INSTANCE = text("""
     INSERT INTO changed_patterns (tenant, fingerprint)
-    SELECT DISTINCT tenant, fingerprint FROM observations WHERE tenant = :tenant AND instance = :instance
+    SELECT tenant, fingerprint FROM observations WHERE tenant = :tenant AND instance = :instance
+     UNION
+    SELECT tenant, insight FROM insight_feedback WHERE tenant = :tenant AND instance = :instance
      ORDER BY fingerprint
     ON CONFLICT (tenant, fingerprint) DO UPDATE SET changed_at = clock_timestamp()
 """)
@@ -54,7 +56,7 @@ FIRST: Final = ""
 
 
 async def mark_instance(connection: AsyncConnection, tenant: str, instance: str) -> None:
-    """Have everything merged again that an instance ever reported."""
+    """Have everything merged again that an instance ever reported or commented on."""
     await connection.execute(_MARK_INSTANCE, {"tenant": tenant, "instance": instance})
 
 

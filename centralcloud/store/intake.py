@@ -35,6 +35,8 @@ class ObservationRow(Struct, frozen=True, kw_only=True):
     files: int = 0
     occurrences: int = 0
     forgotten: bool = False
+    release: str = ""
+    bits: float = 0.0
 
     @property
     def key(self) -> tuple[str, str, str, str]:
@@ -56,13 +58,13 @@ _UPSERT = text("""
     WITH new AS (
         INSERT INTO observations AS o
                (tenant, instance, repository, fingerprint, kind, language, view, name, template,
-                files, occurrences, forgotten, epoch, version, seq, event_id)
+                files, occurrences, forgotten, epoch, version, seq, event_id, release, bits)
         SELECT tenant, instance, repository, fingerprint, kind, language, view, name, template,
-               files, occurrences, forgotten, epoch, version, seq, event_id
+               files, occurrences, forgotten, epoch, version, seq, event_id, release, bits
           FROM json_to_recordset(:rows)
                AS r(tenant text, instance text, repository text, fingerprint text, kind text, language text, view text,
                     name text, template text, files bigint, occurrences bigint, forgotten boolean, epoch text,
-                    version bigint, seq bigint, event_id text)
+                    version bigint, seq bigint, event_id text, release text, bits real)
         ON CONFLICT (tenant, fingerprint, instance, repository) DO UPDATE
            SET kind = coalesce(nullif(excluded.kind, ''), o.kind),
                language = coalesce(nullif(excluded.language, ''), o.language),
@@ -70,7 +72,8 @@ _UPSERT = text("""
                name = coalesce(nullif(excluded.name, ''), o.name),
                template = excluded.template, files = excluded.files, occurrences = excluded.occurrences,
                forgotten = excluded.forgotten, epoch = excluded.epoch, version = excluded.version,
-               seq = excluded.seq, event_id = excluded.event_id, received_at = now()
+               seq = excluded.seq, event_id = excluded.event_id, release = excluded.release, bits = excluded.bits,
+               received_at = now()
          WHERE (o.epoch, o.version) < (excluded.epoch, excluded.version)
         RETURNING tenant, fingerprint
     )

@@ -28,8 +28,14 @@ _LIST = text("""
                 WHEN a.silence >= :suspect THEN 'suspect'
                 ELSE a.status END AS status,
            a.hostname, a.role, a.region, a.version, a.load, a.head, a.confirmed, a.insight_version,
-           coalesce(k.observations, 0) AS observations, a.quarantined_at IS NOT NULL AS quarantined
+           coalesce(k.observations, 0) AS observations, a.quarantined_at IS NOT NULL AS quarantined,
+           CASE WHEN t.released_at IS NULL THEN coalesce(t.trust, 1) ELSE 1 END AS trust,
+           coalesce(nullif(a.quarantine_reason, ''),
+                    CASE WHEN t.trust < 1 AND t.released_at IS NULL
+                         THEN format('disagrees with the fleet on %s patterns, z = %s', t.facts, round(t.z::numeric, 1))
+                    END, '') AS reason
       FROM aged a LEFT JOIN known k ON k.instance = a.instance_id
+      LEFT JOIN instance_trust t ON (t.tenant, t.instance) = (a.tenant, a.instance_id)
      ORDER BY a.instance_id
 """)
 _QUARANTINE = text("""

@@ -6,7 +6,6 @@ Each batch of files is one transaction, so a scan that is interrupted goes on wh
 from __future__ import annotations
 
 import asyncio
-from collections import Counter
 from collections.abc import AsyncIterator, Iterator, Mapping, Sequence
 from concurrent.futures import Executor
 from contextlib import asynccontextmanager
@@ -18,8 +17,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from instance.agents.manifests import own_modules_of
 from instance.agents.reading import Batch, Reading, read_batch
-from instance.analysis.workspace import Changes, FileStamp, Workspace, changes
+from instance.analysis.workspace import Changes, FileStamp, Skipped, Workspace, changes
 from instance.learning.support import difference
+from instance.store import chunks
 from instance.store import workspace as store
 from instance.store.workspace import FileRow, Repository
 from shared.database import transaction
@@ -40,8 +40,9 @@ class Scan:
     unchanged: int = 0
     removed: int = 0
     bytes: int = 0
-    skipped: dict[str, int] = field(default_factory=dict)
-    left_out: Counter[str] = field(default_factory=Counter)
+    skipped: Skipped = field(default_factory=Skipped)
+    left_out: Skipped = field(default_factory=Skipped)
+    """Of the files read."""
     touched: set[str] = field(default_factory=set)
     """Fingerprints, in hex, of patterns whose counts changed."""
 
@@ -57,7 +58,7 @@ async def mine(engine: AsyncEngine, repository: Repository, workspace: Workspace
         stamps = await store.stamps(connection, repository)
     known = {path: FileStamp(*stamp) for path, stamp in stamps.items()}
     found = await asyncio.to_thread(changes, workspace, known)
-    scan = Scan(unchanged=found.unchanged_count, skipped=dict(found.skipped.counts))
+    scan = Scan(unchanged=found.unchanged_count, skipped=found.skipped)
     await _forget(engine, repository, found, scan)
     own = await asyncio.to_thread(own_modules_of, workspace)
     async with _executor(len(found.to_read)) as executor:
@@ -65,7 +66,7 @@ async def mine(engine: AsyncEngine, repository: Repository, workspace: Workspace
             scan.touched |= await _store(engine, repository, batch)
             scan.read += len(batch.files)
             scan.bytes += size
-            scan.left_out.update(batch.left_out)
+            scan.left_out.merge(batch.left_out)
             yield scan
     async with transaction(engine) as connection:
         await store.mark_scanned(connection, repository)
@@ -109,6 +110,7 @@ async def _store(engine: AsyncEngine, repository: Repository, batch: Batch) -> s
         deltas = _sum(batch.files, before)
         await store.change_counts(connection, repository, deltas)
         await store.put_files(connection, repository, batch.files)
+        await chunks.put(connection, repository, batch.chunks)
     return set(deltas)
 
 

@@ -8,12 +8,13 @@ from pathlib import Path
 
 from instance.analysis.languages import language_of
 from instance.analysis.parse import parse
-from instance.analysis.workspace import FileStamp, SourceFile, read_source
-from instance.learning.facts import Facts, pack_facts
+from instance.analysis.workspace import FileStamp, Skipped, SourceFile, read_source
+from instance.learning.chunks import Chunk, chunks
+from instance.learning.facts import gather_facts, pack_facts
 from instance.learning.idioms import FileContext, mine
-from instance.learning.imports import read_imports
 from instance.learning.support import pack
 from instance.learning.vocabulary import vocabulary
+from instance.store.chunks import ChunkRow
 from instance.store.observations import CODE
 from instance.store.workspace import FileRow, PatternRow
 
@@ -26,7 +27,9 @@ class Batch:
 
     files: list[FileRow] = field(default_factory=list)
     patterns: dict[str, PatternRow] = field(default_factory=dict)
-    left_out: dict[str, int] = field(default_factory=dict)
+    chunks: dict[str, list[ChunkRow]] = field(default_factory=dict)
+    left_out: Skipped = field(default_factory=Skipped)
+    """What could not be read of them, such as statements with syntax errors."""
     unreadable: list[str] = field(default_factory=list)
 
 
@@ -63,7 +66,8 @@ def _mine(file: SourceFile, stamp: FileStamp, source: bytes, own: dict[str, froz
                 tokens=idiom.tokens,
             )
     for reason, count in found.left_out.items():
-        batch.left_out[reason] = batch.left_out.get(reason, 0) + count
+        batch.left_out.add(reason, file.path, count)
+    batch.chunks[file.path] = chunk_rows(file.path, chunks(source, tokens, file.path))
     batch.files.append(
         FileRow(
             path=file.path,
@@ -72,6 +76,26 @@ def _mine(file: SourceFile, stamp: FileStamp, source: bytes, own: dict[str, froz
             digest=stamp.digest,
             language=file.language,
             postings=pack(found),
-            facts=pack_facts(Facts(imports=tuple(read_imports(tokens)))),
+            facts=pack_facts(gather_facts(file.path, tokens, context)),
         )
     )
+
+
+def chunk_rows(path: str, chunks: Sequence[Chunk]) -> list[ChunkRow]:
+    """Return the chunks of one file as they are stored."""
+    return [
+        ChunkRow(
+            path=path,
+            ordinal=ordinal,
+            kind=chunk.kind,
+            name=chunk.name,
+            within=chunk.within,
+            start_line=chunk.start_line,
+            end_line=chunk.end_line,
+            digest=chunk.digest.hex(),
+            subtokens=list(chunk.words),
+            times=list(chunk.words.values()),
+            length=sum(chunk.words.values()),
+        )
+        for ordinal, chunk in enumerate(chunks)
+    ]

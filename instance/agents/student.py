@@ -110,8 +110,10 @@ class Student:
         said += await self._say(repository)
         (log.info if scan.changed or said else log.debug)(
             "studied", root=str(root), read=scan.read, unchanged=scan.unchanged, removed=scan.removed, said=said,
-            skipped=scan.skipped, seconds=round(time.monotonic() - started, 2),
+            skipped=scan.skipped.counts, left_out=scan.left_out.counts, seconds=round(time.monotonic() - started, 2),
         )  # fmt: skip
+        for reason, paths in scan.left_out.examples.items():
+            log.info("not all could be read", reason=reason, first=paths)
         return scan
 
     async def _say(self, repository: Repository) -> int:

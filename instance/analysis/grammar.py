@@ -12,19 +12,24 @@ import tree_sitter
 from instance.analysis.language import Language, Role
 from instance.analysis.languages import LANGUAGES
 
-CLOSERS = frozenset(")]}")
+_CLOSERS = frozenset(")]}")
 SEPARATORS = frozenset(";,")  # between statements or members: formatters add and drop them
-FORMATTED = CLOSERS | SEPARATORS
+_KINDS = 1 << 16  # what a node kind's number may be; the last one is that of errors, which no table of a grammar has
 
 
 class Step(IntEnum):
     """What the walk over the tree does at a node."""
 
     MARK = 0  # keywords, operators, brackets: leaves whose text is their kind
-    DESCEND = 1
-    ATOM = 2  # strings, numbers: one token, whatever is inside
-    SKIP = 3  # comments and whatever else never becomes a token
-    SPOIL = 4  # left out and counted, with every statement around it
+    NAME = 1  # a leaf whose text may have to be hidden
+    PLAIN = 2  # goes down, and there is nothing else to it
+    DESCEND = 3  # goes down; opens something, or hands a role down to names
+    CLOSER = 4  # a mark that a comma may stand before
+    SEPARATOR = 5  # a mark that is a token only inside an expression
+    ATOM = 6  # strings, numbers: one token, whatever is inside
+    SKIP = 7  # comments and whatever else never becomes a token
+    DOUBTED = 8  # a mark in a file with errors: the parser may have made it up
+    SPOIL = 9  # left out and counted, with every statement around it
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,20 +42,20 @@ class Grammar:
     language: Language
     parser: tree_sitter.Parser
     marks: list[str]  # the text of anonymous nodes
-    plain_marks: dict[int, str]  # those among them that are tokens wherever they stand
-    steps: list[int]
+    steps: bytes
+    doubting_steps: bytes  # the same for a file with errors
     atom_roles: list[int]
     name_roles: list[int]
     child_roles: list[dict[int, int] | None]
-    takes_role: list[bool]
     transparent: list[bool]
     containers: list[bool]
-    plain: list[bool]  # kinds that are no statements of their own
+    stands_alone: list[bool]  # kinds that are statements where they stand in a container
     tuples: list[bool]
     opens: list[int]  # masks of `OPENS_...`
+    defines: dict[int, str]
 
 
-OPENS_STATEMENT, OPENS_BODY, OPENS_SCOPE, OPENS_CLASS, OPENS_IMPORT = 1, 2, 4, 8, 16
+OPENS_STATEMENT, OPENS_BODY, OPENS_SCOPE, OPENS_CLASS, OPENS_IMPORT, OPENS_DEFINITION = 1, 2, 4, 8, 16, 32
 
 
 @cache
@@ -63,41 +68,42 @@ def grammar(language_name: str) -> Grammar:
     kinds = [
         (compiled.node_kind_for_id(number) or "") if compiled.node_kind_is_named(number) else "" for number in numbers
     ]
-    name_roles = [int(language.names.get(kind, Role.MARK)) for kind in kinds]
+    texts = [compiled.node_kind_for_id(number) or "" for number in numbers]
+    steps = bytes(_step(language, kind, text) for kind, text in zip(kinds, texts, strict=True))
+    steps += bytes([Step.SPOIL]) * (_KINDS - len(steps))
     return Grammar(
         language=language,
         parser=tree_sitter.Parser(compiled),
-        marks=[compiled.node_kind_for_id(number) or "" for number in numbers],
-        plain_marks={
-            number: text
-            for number, kind in enumerate(kinds)
-            if (text := compiled.node_kind_for_id(number))
-            and text not in FORMATTED
-            and _step(language, kind, text) is Step.MARK
-        },
-        steps=[int(_step(language, kind, compiled.node_kind_for_id(number))) for number, kind in enumerate(kinds)],
+        marks=texts,
+        steps=steps,
+        doubting_steps=steps.translate(bytes.maketrans(_MARKS, bytes([Step.DOUBTED]) * len(_MARKS))),
         atom_roles=[int(Role.STRING if kind in language.strings else Role.NUMBER) for kind in kinds],
-        name_roles=name_roles,
+        name_roles=[int(language.names.get(kind, Role.MARK)) for kind in kinds],
         child_roles=[_child_roles(language, compiled, kind) for kind in kinds],
-        takes_role=[
-            kind in language.patterns or role != Role.MARK for kind, role in zip(kinds, name_roles, strict=True)
-        ],
         transparent=[kind in language.patterns for kind in kinds],
         containers=[kind in language.containers for kind in kinds],
-        plain=[not kind or kind in _not_statements(language) for kind in kinds],
+        stands_alone=[bool(kind) and kind not in _not_statements(language) for kind in kinds],
         tuples=["tuple" in kind for kind in kinds],
         opens=[_opens(language, kind) for kind in kinds],
+        defines={number: what for number, kind in enumerate(kinds) if (what := language.definitions.get(kind))},
     )
 
 
-def _step(language: Language, kind: str, text: str | None) -> Step:
+_MARKS = bytes([Step.MARK, Step.CLOSER, Step.SEPARATOR])
+
+
+def _step(language: Language, kind: str, text: str) -> Step:
     if text in language.dropped or kind in language.comments:
         return Step.SKIP
+    if not kind:
+        return Step.CLOSER if text in _CLOSERS else Step.SEPARATOR if text in SEPARATORS else Step.MARK
     if kind in language.strings or kind in language.numbers:
         return Step.ATOM
     if kind in language.skipped:
         return Step.SPOIL
-    return Step.DESCEND if kind else Step.MARK
+    if kind in language.names:
+        return Step.NAME
+    return Step.DESCEND if _opens(language, kind) or kind in language.patterns else Step.PLAIN
 
 
 def _not_statements(language: Language) -> frozenset[str]:
@@ -110,6 +116,7 @@ def _opens(language: Language, kind: str) -> int:
         | (OPENS_SCOPE if kind in language.scopes else 0)
         | (OPENS_CLASS if kind in language.classes else 0)
         | (OPENS_IMPORT if kind in language.imports else 0)
+        | (OPENS_DEFINITION if kind in language.definitions else 0)
     )
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
 
@@ -21,6 +22,9 @@ class Role(IntEnum):
     MODULE = 9  # Elixir's dotted Module.Name
 
 
+FUNCTION, METHOD, CLASS = "function", "method", "class"
+
+
 def words(text: str) -> frozenset[str]:
     """Return the words of a text."""
     return frozenset(text.split())
@@ -29,6 +33,15 @@ def words(text: str) -> frozenset[str]:
 def roles(role: Role, text: str) -> dict[str, Role]:
     """Return the same role for every word of a text."""
     return dict.fromkeys(text.split(), role)
+
+
+def defining(functions: str, classes: str, methods: str = "") -> dict[str, str]:
+    """Return what each word of the texts defines."""
+    return {
+        **dict.fromkeys(functions.split(), FUNCTION),
+        **dict.fromkeys(classes.split(), CLASS),
+        **dict.fromkeys(methods.split(), METHOD),
+    }
 
 
 # Leaves some grammar gives a kind of its own, so that they are neither anonymous nor names.
@@ -47,7 +60,8 @@ class Language:
     """One language: its files and the node kinds of its grammar that matter to mining.
 
     `roles` maps `kind.field` (or `kind.*` for every child) to the role of the names directly there; a role passes
-    down through `patterns` only. `containers` hold statements; `blocks` are folded but not searched.
+    down through `patterns` only. `containers` hold statements; `blocks` are folded but not searched. `definitions`
+    are node kinds and what they define; where no node kind tells, `definition_words` begin the statement that does.
     """
 
     name: str
@@ -66,6 +80,8 @@ class Language:
     scopes: frozenset[str] = frozenset()
     classes: frozenset[str] = frozenset()
     imports: frozenset[str] = frozenset()
+    definitions: Mapping[str, str] = field(default_factory=dict)
+    definition_words: Mapping[str, str] = field(default_factory=dict)
     not_statements: frozenset[str] = frozenset()
     skipped: frozenset[str] = frozenset()
     dropped: frozenset[str] = frozenset()

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import PurePosixPath
 from types import MappingProxyType
 
-from instance.analysis.language import Language, Role, roles, words
+from instance.analysis.language import Language, Role, defining, roles, words
 
 PYTHON = Language(
     name="python",
@@ -35,6 +35,7 @@ PYTHON = Language(
     ),
     classes=words("class_definition"),
     imports=words("import_statement import_from_statement future_import_statement"),
+    definitions=defining("function_definition", "class_definition"),
     receivers=words("self cls"),
     indented=True,
     optional_semicolons=True,
@@ -60,6 +61,11 @@ _SCRIPT_ROLES = {
         " pair_pattern.value assignment_pattern.left object_assignment_pattern.left",
     ),
 }
+_SCRIPT_DEFINITIONS = defining(
+    "function_declaration generator_function_declaration function_expression arrow_function",
+    "class_declaration abstract_class_declaration class interface_declaration enum_declaration",
+    "method_definition",
+)
 _SCRIPT_PATTERNS = words("object_pattern array_pattern rest_pattern")
 _SCRIPT_SCOPES = words(
     "function_declaration generator_function_declaration function_expression arrow_function method_definition"
@@ -79,6 +85,7 @@ JAVASCRIPT = Language(
     scopes=_SCRIPT_SCOPES,
     classes=words("class_body"),
     imports=words("import_statement"),
+    definitions=_SCRIPT_DEFINITIONS,
     comments=words("comment html_comment hash_bang_line"),
     receivers=words("this"),
     optional_semicolons=True,
@@ -101,6 +108,7 @@ TYPESCRIPT = Language(
     scopes=_SCRIPT_SCOPES,
     classes=words("class_body interface_body"),
     imports=words("import_statement"),
+    definitions=_SCRIPT_DEFINITIONS,
     comments=JAVASCRIPT.comments,
     receivers=words("this"),
     optional_semicolons=True,
@@ -122,6 +130,7 @@ TSX = Language(
     scopes=_SCRIPT_SCOPES,
     classes=TYPESCRIPT.classes,
     imports=words("import_statement"),
+    definitions=_SCRIPT_DEFINITIONS,
     comments=JAVASCRIPT.comments,
     receivers=words("this"),
     optional_semicolons=True,
@@ -155,6 +164,7 @@ GO = Language(
     numbers=words("int_literal float_literal imaginary_literal"),
     scopes=words("function_declaration method_declaration func_literal"),
     imports=words("import_declaration package_clause"),
+    definitions=defining("function_declaration", "type_spec", "method_declaration"),
     dropped=frozenset({"\n"}),
     optional_semicolons=True,
 )
@@ -193,6 +203,7 @@ RUST = Language(
     numbers=words("integer_literal float_literal"),
     scopes=words("function_item closure_expression"),
     imports=words("use_declaration extern_crate_declaration"),
+    definitions=defining("function_item", "struct_item enum_item trait_item union_item impl_item"),
     comments=words("line_comment block_comment shebang"),
     skipped=words("macro_definition"),
     receivers=words("self"),
@@ -232,6 +243,11 @@ JAVA = Language(
     scopes=words("method_declaration constructor_declaration lambda_expression"),
     classes=words("class_body interface_body enum_body_declarations"),
     imports=words("import_declaration package_declaration"),
+    definitions=defining(
+        "",
+        "class_declaration interface_declaration enum_declaration record_declaration annotation_type_declaration",
+        "method_declaration constructor_declaration compact_constructor_declaration",
+    ),
     comments=words("line_comment block_comment"),
     not_statements=words("switch_label"),
     receivers=words("this"),
@@ -246,6 +262,7 @@ ELIXIR = Language(
     roles={"call.target": Role.NAME},
     strings=words("string charlist sigil quoted_atom quoted_keyword"),
     numbers=words("integer float char"),
+    definition_words=defining("def defp defmacro defmacrop", "defmodule defprotocol defimpl"),
     calls_are_separate=True,
 )
 

@@ -1,15 +1,22 @@
-"""A parsed file as flat arrays: what parsing returns and mining reads."""
+"""A parsed file as flat lists: what parsing returns and mining reads."""
 
 from __future__ import annotations
 
-from array import array
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 NOWHERE = -1
 
 
-def _numbers(*first: int) -> array[int]:
-    return array("i", first)
+class Definition(NamedTuple):
+    """A function, method or class: its bytes in the file, and its tokens from `first_token` up to `end_token`."""
+
+    kind: str
+    name: str
+    start_byte: int
+    end_byte: int
+    first_token: int
+    end_token: int
 
 
 @dataclass(slots=True)
@@ -18,23 +25,25 @@ class Tokens:
 
     Statement `s` spans tokens `starts[s]` to `ends[s]` and lies in body `homes[s]`. Body `b` belongs to statement
     `owners[b]` (-1: the file) and spans `body_starts[b]` to `body_ends[b]`, its brackets included. `bound[name]` are
-    the scopes that bind a name; scope 0 is the file, `scope_parents` leads outwards from the others.
+    the scopes that bind a name; scope 0 is the file, `scope_parents` leads outwards from the others. `definitions`
+    stand in the order of their starts, so that what is around comes first.
     """
 
     language: str
     texts: list[str] = field(default_factory=list)
     roles: bytearray = field(default_factory=bytearray)
-    scopes: array[int] = field(default_factory=_numbers)
-    scope_parents: array[int] = field(default_factory=lambda: _numbers(NOWHERE))
+    scopes: list[int] = field(default_factory=list)
+    scope_parents: list[int] = field(default_factory=lambda: [NOWHERE])
     bound: dict[str, set[int]] = field(default_factory=dict)
-    starts: array[int] = field(default_factory=_numbers)
-    ends: array[int] = field(default_factory=_numbers)
-    homes: array[int] = field(default_factory=_numbers)
+    starts: list[int] = field(default_factory=list)
+    ends: list[int] = field(default_factory=list)
+    homes: list[int] = field(default_factory=list)
     whole: bytearray = field(default_factory=bytearray)  # 0: something in it could not be read
-    owners: array[int] = field(default_factory=_numbers)
-    body_starts: array[int] = field(default_factory=_numbers)
-    body_ends: array[int] = field(default_factory=_numbers)
+    owners: list[int] = field(default_factory=list)
+    body_starts: list[int] = field(default_factory=list)
+    body_ends: list[int] = field(default_factory=list)
     imports: list[tuple[int, int]] = field(default_factory=list)
+    definitions: list[Definition] = field(default_factory=list)
     left_out: dict[str, int] = field(default_factory=dict)
 
     def leave_out(self, reason: str, count: int = 1) -> None:

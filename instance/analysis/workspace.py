@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import NamedTuple
 
 from pathspec import GitIgnoreSpec
+from pathspec.patterns.gitignore.base import GitIgnorePatternError
+from pathspec.patterns.gitignore.spec import GitIgnoreSpecPattern
 
 from instance.analysis.filters import (
     MAX_FILE_BYTES,
@@ -47,17 +49,24 @@ class FileStamp(NamedTuple):
 
 @dataclass(slots=True)
 class Skipped:
-    """Files not studied, counted by reason, with the first few of each by name."""
+    """What was not studied, counted by reason, with the first few files of each by name."""
 
     counts: dict[str, int] = field(default_factory=dict)
     examples: dict[str, list[str]] = field(default_factory=dict)
 
-    def add(self, reason: str, path: str) -> None:
-        """Count one file."""
-        self.counts[reason] = self.counts.get(reason, 0) + 1
+    def add(self, reason: str, path: str, count: int = 1) -> None:
+        """Count a file, or so many things in it."""
+        self.counts[reason] = self.counts.get(reason, 0) + count
         examples = self.examples.setdefault(reason, [])
         if len(examples) < EXAMPLES_MAX:
             examples.append(path)
+
+    def merge(self, other: Skipped) -> None:
+        """Add what was counted elsewhere."""
+        for reason, count in other.counts.items():
+            self.counts[reason] = self.counts.get(reason, 0) + count
+            examples = self.examples.setdefault(reason, [])
+            examples += other.examples[reason][: EXAMPLES_MAX - len(examples)]
 
 
 @dataclass(slots=True)
@@ -224,4 +233,13 @@ def _ignore_file(path: Path) -> GitIgnoreSpec | None:
         lines = path.read_text("utf-8", "replace").splitlines()
     except OSError:
         return None
-    return GitIgnoreSpec.from_lines(lines)
+    return GitIgnoreSpec.from_lines(line for line in lines if _is_pattern(line))
+
+
+def _is_pattern(line: str) -> bool:
+    """Tell whether a line means something: git passes over what it cannot read, such as a lone `!`."""
+    try:
+        GitIgnoreSpecPattern(line)
+    except GitIgnorePatternError:
+        return False
+    return True

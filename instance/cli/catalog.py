@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
-from typing import Final
+from types import MappingProxyType
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 
+from instance.cli.ranking import Surroundings, ranked, surroundings
 from instance.cli.target import Target, hexadecimal_prefix, open_target, resolve_settings
-from instance.learning.support import Candidate, score, select
+from instance.learning.selection import score
 from instance.learning.templates import readable
+from instance.learning.usage import SEQUENCE
 from instance.store import observations, outbox, workspace
 from instance.store import patterns as store
 from instance.store.observations import CODE, Known
@@ -19,6 +22,18 @@ from instance.sync.choice import idiom_of
 from shared.commandline import print_facts
 from shared.database import transaction
 from shared.errors import NotFoundError, UsageError
+
+KINDS: Final[Mapping[str, Callable[[Known], bool]]] = MappingProxyType(
+    {
+        "code": lambda pattern: pattern.kind == CODE and pattern.view != SEQUENCE,
+        "usage": lambda pattern: pattern.kind == CODE and pattern.view == SEQUENCE,
+        "architecture": lambda pattern: pattern.kind == "architecture.pattern",
+        "technology": lambda pattern: pattern.kind in ("technology.language", "technology.framework"),
+        "dependency": lambda pattern: pattern.kind == "technology.dependency",
+        "schema": lambda pattern: pattern.kind == "data.schema",
+    }
+)
+"""What `--kind` may ask for."""
 
 _MATCHES_MAX: Final = 200
 _PLACES_MAX: Final = 20
@@ -35,7 +50,7 @@ class Choice:
 
 
 class Item(Struct, frozen=True, kw_only=True):
-    """One pattern of one repository; `score` is what it saves in bits, 0 for architecture."""
+    """One pattern of one repository; `score` is what it saves in bits, 0 for what is no code."""
 
     fingerprint: str
     kind: str
@@ -45,9 +60,19 @@ class Item(Struct, frozen=True, kw_only=True):
     files: int
     occurrences: int
     score: float
+    expected: float
+    """Share of further files expected to show it, by what was seen here and, where it is known, in the fleet."""
     shared: str
     """`template`: its text and its counts, `counts`: these alone, `no`: nothing was said of it."""
     root: str
+
+
+class Ranked(NamedTuple):
+    """A pattern, what it saves in bits, and the share of further files expected to show it."""
+
+    pattern: Known
+    score: float
+    expected: float
 
 
 class Place(Struct, frozen=True, kw_only=True):
@@ -79,10 +104,10 @@ async def listed(name: str | None, choice: Choice) -> list[Item]:
         sharing = (await outbox.get(connection)).share_since is not None
         for repository in await workspace.repositories(connection):
             known = await observations.worth_saying(connection, repository, target.settings.pattern_files_min)
-            files_total = await workspace.count_files(connection, repository)
             wanted = [pattern for pattern in known if _wanted(pattern, choice)]
-            best = await asyncio.to_thread(_best, wanted, files_total, choice)
-            items += [_item(pattern, files_total, str(repository.root), sharing=sharing) for pattern in best]
+            around = await surroundings(connection, repository, wanted)
+            best = await asyncio.to_thread(_best, wanted, around, choice)
+            items += [_item(one, str(repository.root), sharing=sharing) for one in best]
     items.sort(key=lambda item: (-item.score, -item.files, item.fingerprint, item.root))
     return items[: choice.limit]
 
@@ -113,11 +138,6 @@ def shared_as(pattern: Known, *, sharing: bool) -> str:
     if not sharing or not pattern.version or pattern.forgotten:
         return "no"
     return "template" if pattern.template_shared else "counts"
-
-
-def candidate(pattern: Known) -> Candidate:
-    """A pattern as the ranking takes it."""
-    return Candidate(idiom_of(pattern), pattern.files, pattern.occurrences)
 
 
 async def _details(target: Target, prefix: str) -> Details:
@@ -153,28 +173,32 @@ async def _details(target: Target, prefix: str) -> Details:
 def _wanted(pattern: Known, choice: Choice) -> bool:
     if choice.language is not None and pattern.language != choice.language:
         return False
-    return choice.kind is None or pattern.kind == f"{choice.kind}.pattern"
+    return choice.kind is None or KINDS[choice.kind](pattern)
 
 
-def _best(patterns: Iterable[Known], files_total: int, choice: Choice) -> list[Known]:
+def _best(patterns: Iterable[Known], around: Surroundings, choice: Choice) -> list[Ranked]:
     """What is not redundant, at most `limit` of each language; with `everything` all of it."""
-    if choice.everything:
-        return list(patterns)
     by_language: dict[str, dict[bytes, Known]] = {}
     chosen = []
     for pattern in patterns:
         if pattern.kind == CODE:
             by_language.setdefault(pattern.language, {})[bytes.fromhex(pattern.fingerprint)] = pattern
         else:
-            chosen.append(pattern)
-    for known in by_language.values():
-        best = select(map(candidate, known.values()), files_total, limit=choice.limit)
-        chosen += [known[one.idiom.fingerprint] for one in best]
+            chosen.append(Ranked(pattern, 0.0, 0.0))
+    for language, known in by_language.items():
+        expected = ranked(language, known.values(), around, len(known) if choice.everything else choice.limit)
+        seen = max(around.files.get(language, 0), 1)
+        rates = {one.evidence.idiom.fingerprint: one.rate for one in expected}
+        shown = known.keys() if choice.everything else rates
+        chosen += [
+            Ranked(known[one], score(idiom_of(known[one]), known[one].files, seen), rates.get(one, 0.0))
+            for one in shown
+        ]
     return chosen
 
 
-def _item(pattern: Known, files_total: int, root: str, *, sharing: bool) -> Item:
-    saved = score(idiom_of(pattern), pattern.files, files_total) if pattern.kind == CODE else 0.0
+def _item(one: Ranked, root: str, *, sharing: bool) -> Item:
+    pattern = one.pattern
     return Item(
         fingerprint=pattern.fingerprint,
         kind=pattern.kind,
@@ -183,7 +207,8 @@ def _item(pattern: Known, files_total: int, root: str, *, sharing: bool) -> Item
         template=pattern.template,
         files=pattern.files,
         occurrences=pattern.occurrences,
-        score=round(saved, 1),
+        score=round(one.score, 1),
+        expected=round(one.expected, 4),
         shared=shared_as(pattern, sharing=sharing),
         root=root,
     )

@@ -104,6 +104,22 @@ def redo(*, insight_id: str, instance_id: str | None, as_json: bool) -> None:
 
 
 @insights.command()
+@instance_option
+@limit_option(20)
+@click.option("--explain", is_flag=True, help="Also name leading insights that are not recommended here, and why.")
+@json_option
+def recommend(*, instance_id: str | None, limit: int, explain: bool, as_json: bool) -> None:
+    """List what the fleet does and this instance does not, the most useful first; asked of centralcloud."""
+    from instance.cli import recommending
+
+    page = run_command(recommending.recommended(instance_id, limit, explain=explain))
+    if as_json:
+        print_json(page)
+    else:
+        recommending.print_page(page)
+
+
+@insights.command()
 @click.argument("insight_id", metavar="ID")
 @instance_option
 @json_option

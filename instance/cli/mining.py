@@ -12,12 +12,14 @@ from typing import Any, Final
 import click
 from msgspec import Struct
 
+from instance.agents.codebase import Codebase
 from instance.agents.manifests import own_modules_of
 from instance.agents.miner import POOL_FROM_FILES, WORKERS
 from instance.agents.reading import Batch, Reading, read_batch
-from instance.analysis.workspace import Workspace, changes, walk
+from instance.analysis.workspace import Skipped, Workspace, changes, walk
 from instance.learning.idioms import Idiom
-from instance.learning.support import Candidate, score, select, unpack
+from instance.learning.selection import Candidate, score, select
+from instance.learning.support import unpack
 from instance.store.workspace import PatternRow
 from shared.pool import cpu_pool
 
@@ -38,11 +40,14 @@ class Mined(Struct, frozen=True, kw_only=True):
 
 
 class Survey(Struct, frozen=True, kw_only=True):
-    """What is in a directory: files studied and skipped by reason, shapes in two files or more, the best of them."""
+    """What is in a directory: files studied, skipped, left out; shapes in two files or more, and the best of them."""
 
     root: str
     files: int
-    skipped: dict[str, int]
+    skipped: dict[str, list[str]]
+    """The first files that were not studied, by reason."""
+    left_out: dict[str, list[str]]
+    """The first files of which not everything could be read, by reason."""
     shapes: int
     patterns: list[Mined]
 
@@ -55,8 +60,10 @@ def survey(root: Path, *, language: str | None, limit: int) -> Survey:
     files: Counter[str] = Counter()
     occurrences: Counter[str] = Counter()
     rows: dict[str, PatternRow] = {}
+    left_out = Skipped()
     for batch in _with_progress(_mined(workspace, readings), len(readings)):
         rows |= batch.patterns
+        left_out.merge(batch.left_out)
         for file in batch.files:
             postings = {fingerprint.hex(): count for fingerprint, count in unpack(file.postings).items()}
             files.update(postings.keys())
@@ -67,10 +74,19 @@ def survey(root: Path, *, language: str | None, limit: int) -> Survey:
     return Survey(
         root=str(root),
         files=len(readings),
-        skipped=dict(found.skipped.counts),
+        skipped=found.skipped.examples,
+        left_out=left_out.examples,
         shapes=len(candidates),
         patterns=_best(candidates, len(readings), limit),
     )
+
+
+def codebase_of(root: Path) -> Codebase:
+    """Read every file below `root`, as an instance does, for the agents to study."""
+    workspace = walk(root)
+    readings = changes(workspace, {}).to_read
+    batches = _with_progress(_mined(workspace, readings), len(readings))
+    return Codebase(workspace, {file.path: file.facts for batch in batches for file in batch.files})
 
 
 def _mined(workspace: Workspace, readings: Sequence[Reading]) -> Iterator[Batch]:

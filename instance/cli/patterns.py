@@ -11,6 +11,8 @@ import click
 from instance.cli.options import instance_option, language_option, limit_option
 from shared.commandline import Commands, json_option, print_json, print_table, run_command
 
+KINDS = ("code", "usage", "architecture", "technology", "dependency", "schema")
+
 
 @click.group(cls=Commands)
 def patterns() -> None:
@@ -20,7 +22,7 @@ def patterns() -> None:
 @patterns.command("list")
 @instance_option
 @language_option
-@click.option("--kind", type=click.Choice(["code", "architecture"]), help="Only of this kind.")
+@click.option("--kind", type=click.Choice(KINDS), help="Only of this kind.")
 @limit_option(20)
 @click.option("--all", "everything", is_flag=True, help="Also patterns that say little beside a better one.")
 @json_option
@@ -44,6 +46,22 @@ def list_patterns(
         ],
         empty="No patterns yet; `flocklore instance show` tells what was studied.",
     )
+
+
+@patterns.command()
+@click.argument("words", nargs=-1, required=True)
+@instance_option
+@limit_option(10)
+@json_option
+def search(*, words: tuple[str, ...], instance_id: str | None, limit: int, as_json: bool) -> None:
+    """Find functions and classes by WORDS: what they do, in their names, or in their text."""
+    from instance.cli import asking
+
+    found = run_command(asking.searched(instance_id, " ".join(words), limit))
+    if as_json:
+        print_json(found)
+    else:
+        asking.print_hits(found)
 
 
 @patterns.command()
@@ -86,6 +104,9 @@ def mine(*, directory: Path, language: str | None, limit: int, as_json: bool) ->
         ],
         empty="No pattern is in two files or more.",
     )
+    for what, named in (("skipped", found.skipped), ("not all read", found.left_out)):
+        for reason, paths in named.items():
+            click.echo(f"{what}, {reason}: {', '.join(paths[:5])}{' ...' if len(paths) > 5 else ''}", err=True)  # noqa: PLR2004
     click.echo(f"{found.files} files studied, {found.shapes} shapes in two files or more", err=True)
 
 

@@ -1,25 +1,41 @@
-"""The idioms of one file: its statements, headers, bodies and pairs as templates, each with its fingerprint."""
+"""The idioms of one file: what its statements are made of, seen in several ways, each with its fingerprint."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import NamedTuple
+from itertools import chain
+from typing import Final
 
 import msgspec
 
-from instance.analysis.language import Language, Role
+from instance.analysis.language import Language
+from instance.analysis.languages import LANGUAGES
 from instance.analysis.parse import parse
 from instance.analysis.tokens import Tokens
-from instance.learning.information import TELLING_BITS_MIN, bits
-from instance.learning.layout import Layout
-from instance.learning.templates import BREAK, Pieces, hole, pieces
+from instance.learning.information import PUNCTUATION_BITS, TELLING_BITS_MIN
+from instance.learning.layout import Fragment, Layout
+from instance.learning.templates import Labels, label, numbered
 from instance.learning.vocabulary import Vocabulary
 from schemas.fingerprint import fingerprint
 
-TOKENS_MAX = 48
-TOKENS_MIN = 3
-_NAME = int(Role.NAME)
-STATEMENT, HEADER, BODY, PAIR = "statement", "header", "body", "pair"
+TOKENS_MAX: Final = 48
+TOKENS_MIN: Final = 3
+HALF_BITS_MIN: Final = 4.0  # what each of two fragments seen together must say by itself
+NESTED_MAX: Final = 3  # statements of a body that are seen together with what is around it: habits begin a body
+
+STATEMENT: Final = "statement"
+HEADER: Final = "header"
+"""A statement with its bodies folded."""
+BODY: Final = "body"
+"""A statement with its bodies in full."""
+OUTLINE: Final = "outline"
+"""A statement with its bodies and arguments folded."""
+PAIR: Final = "pair"
+"""Two statements, the second of which uses a variable of the first."""
+NESTED: Final = "nested"
+"""The opening of a statement and one in its body that uses a variable of it."""
+CALL: Final = "call"
+"""A call of a public name inside a statement."""
 
 
 class Idiom(msgspec.Struct, frozen=True, gc=False):
@@ -57,31 +73,25 @@ def study(source: bytes, language: Language, context: FileContext) -> FilePatter
 
 def mine(tokens: Tokens, context: FileContext) -> FilePatterns:
     """Return the idioms of one parsed file."""
-    miner = _Miner(tokens, pieces(tokens, context.vocabulary, context.own))
+    miner = _Miner(tokens, label(tokens, context.vocabulary, context.own))
     miner.run()
     return FilePatterns(miner.occurrences, miner.idioms, tokens.left_out)
-
-
-class _Rendered(NamedTuple):
-    """A template: what it was made of (tokens and marks), its parts, and the holes by what links them."""
-
-    items: list[int]
-    parts: list[str]
-    holes: dict[str, str]
 
 
 class _Miner:
     """One pass over the statements of one file."""
 
-    def __init__(self, tokens: Tokens, shown: Pieces) -> None:
+    def __init__(self, tokens: Tokens, labels: Labels) -> None:
         self.tokens = tokens
-        self.pieces = shown
-        self.layout = Layout(tokens)
-        self.language = self.layout.language.fingerprint_name
+        self.labels = labels
+        self.layout = Layout(tokens, labels)
+        self.language = LANGUAGES[tokens.language].fingerprint_name
         self.occurrences: dict[bytes, int] = {}
         self.idioms: dict[bytes, Idiom] = {}
-        self.known: dict[tuple[str, str], bytes | None] = {}
-        self.previous: dict[int, _Rendered] = {}  # by body: the statement before
+        self.known: dict[tuple[str, str], bytes] = {}
+        self.openings: dict[int, Fragment] = {}  # by statement
+        self.places: dict[int, int] = {}  # by body: how many of its statements were seen
+        self.previous: dict[int, Fragment] = {}  # by body: the statement before
 
     def run(self) -> None:
         tokens = self.tokens
@@ -96,56 +106,71 @@ class _Miner:
 
     def _statement(self, statement: int) -> None:
         layout, home = self.layout, self.tokens.homes[statement]
-        folds = layout.folds.get(statement)
-        before = self.previous.pop(home, None)
-        items = layout.folded(statement)
-        if len(items) <= TOKENS_MAX:
-            header = self.previous[home] = self._render(items)
-            self._record(HEADER if folds else STATEMENT, header)
-            if before is not None and home and self._belong_together(before, header):
-                self._record(PAIR, self._render([*before.items, BREAK, *header.items]))
-        if folds and self.tokens.ends[statement] - self.tokens.starts[statement] <= TOKENS_MAX:
-            self._record(BODY, self._render(layout.unfolded(statement)))
-
-    def _belong_together(self, first: _Rendered, second: _Rendered) -> bool:
-        """Tell whether the second statement uses a variable of the first, and is not the same shape again."""
-        if len(first.parts) + len(second.parts) >= TOKENS_MAX or first.parts == second.parts:
-            return False
-        roles, links = self.tokens.roles, self.pieces.links
-        return any(item >= 0 and roles[item] == _NAME and links[item] in first.holes for item in second.items)
-
-    def _render(self, items: list[int]) -> _Rendered:
-        shown, links = self.pieces.shown, self.pieces.links
-        parts: list[str] = []
-        holes: dict[str, str] = {}
-        for item in items:
-            text = shown[item]
-            if text is None:
-                link = links[item]
-                text = holes.get(link)
-                if text is None:
-                    text = holes[link] = hole(link, len(holes) + 1)
-            parts.append(text)
-        return _Rendered(items, parts, holes)
-
-    def _record(self, view: str, rendered: _Rendered) -> None:
-        if not TOKENS_MIN <= len(rendered.parts) <= TOKENS_MAX:
+        has_body = statement in layout.folds
+        folded = layout.folded(statement)
+        if folded.bits >= TELLING_BITS_MIN:
+            self._record(HEADER if has_body else STATEMENT, folded)
+            self._inside(statement)
+        if has_body:
+            self._with_body(statement)
+        before = self.previous.pop(home, None) if home else None
+        place = self.places[home] = self.places.get(home, 0) + 1
+        if folded.bits < HALF_BITS_MIN or len(folded.parts) > TOKENS_MAX:
             return
-        key = (view, " ".join(rendered.parts))
-        if key not in self.known:
-            self.known[key] = self._introduce(*key, rendered)
-        identity = self.known[key]
-        if identity is not None:
-            self.occurrences[identity] = self.occurrences.get(identity, 0) + 1
+        self.previous[home] = folded
+        if before is not None and self._belong_together(before, folded):
+            self._record(PAIR, before.then(folded))
+        around = self.openings.get(self.tokens.owners[home]) if place <= NESTED_MAX else None
+        if around is not None and self._belong_together(around, folded):
+            self._record(NESTED, around.then(folded))
 
-    def _introduce(self, view: str, template: str, rendered: _Rendered) -> bytes | None:
-        """Add a template seen for the first time in this file; None when it tells too little."""
-        found = map(self.pieces.names.__getitem__, rendered.items)
-        names = tuple(dict.fromkeys((shown.name, shown.origin) for shown in found if shown is not None))
-        if bits(template, names) < TELLING_BITS_MIN:
-            return None
+    def _inside(self, statement: int) -> None:
+        """Record a statement's outline and its calls."""
+        calls = self.layout.calls(statement)
+        if calls:
+            outline = self.layout.outlined(statement, calls)
+            if outline is not None:
+                self._record(OUTLINE, outline)
+            for call in self.layout.inner_calls(statement, calls):
+                self._record(CALL, call)
+
+    def _with_body(self, statement: int) -> None:
+        opening = self.layout.opening(statement)
+        if opening.bits >= HALF_BITS_MIN and len(opening.parts) < TOKENS_MAX:
+            self.openings[statement] = opening
+        if self.tokens.ends[statement] - self.tokens.starts[statement] <= TOKENS_MAX:
+            self._record(BODY, self.layout.unfolded(statement))
+
+    def _belong_together(self, first: Fragment, second: Fragment) -> bool:
+        """Tell whether the second fragment uses a variable of the first, and is not the same shape again."""
+        if (
+            first.bits + second.bits + PUNCTUATION_BITS < TELLING_BITS_MIN
+            or len(first.parts) + len(second.parts) >= TOKENS_MAX
+        ):
+            return False
+        uses, labels = self.labels.uses, set(first.parts)
+        return any(not labels.isdisjoint(uses[start:end]) for start, end in second.spans) and _differ(first, second)
+
+    def _record(self, view: str, fragment: Fragment) -> None:
+        parts = fragment.parts
+        if fragment.bits < TELLING_BITS_MIN or not TOKENS_MIN <= len(parts) <= TOKENS_MAX:
+            return
+        key = (view, " ".join(parts))
+        identity = self.known.get(key)
+        if identity is None:
+            identity = self.known[key] = self._introduce(*key, fragment)
+        self.occurrences[identity] = self.occurrences.get(identity, 0) + 1
+
+    def _introduce(self, view: str, text: str, fragment: Fragment) -> bytes:
+        """Number the holes of what is seen for the first time in this file."""
+        names = self.labels.names
+        found = chain.from_iterable(names[start:end] for start, end in fragment.spans)
+        public = tuple(dict.fromkeys(name for name in found if name is not None))
+        template, holes = numbered(text)
         identity = fingerprint(self.language, view, template)
-        self.idioms[identity] = Idiom(
-            identity, self.language, view, template, names, len(rendered.parts), len(rendered.holes)
-        )
+        self.idioms[identity] = Idiom(identity, self.language, view, template, public, len(fragment.parts), holes)
         return identity
+
+
+def _differ(first: Fragment, second: Fragment) -> bool:
+    return len(first.parts) != len(second.parts) or numbered(" ".join(first.parts)) != numbered(" ".join(second.parts))

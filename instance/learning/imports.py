@@ -25,14 +25,18 @@ class Import(NamedTuple):
 def read_imports(tokens: Tokens) -> list[Import]:
     """Return every import of a file, in order."""
     found: list[Import] = []
-    reader = _READERS.get(tokens.language, _script)
     for start, end in tokens.imports:
-        found.extend(reader(tokens.texts[start:end]))
-    if reader is _script:
+        found.extend(read_statement(tokens.texts[start:end], tokens.language))
+    if tokens.language not in _READERS:
         found.extend(_required(tokens))
     if tokens.language == "elixir":
         found.extend(_elixir(tokens))
     return found
+
+
+def read_statement(texts: Sequence[str], language: str) -> Iterator[Import]:
+    """Yield what one import statement makes known, from its tokens."""
+    return _READERS.get(language, _script)(texts)
 
 
 def declared_modules(tokens: Tokens) -> frozenset[str]:
@@ -51,10 +55,11 @@ def unquoted(literal: str) -> str:
     return literal.strip("\"'`")
 
 
-def _split(texts: Sequence[str], separator: str = ",") -> Iterator[list[str]]:
+def separated(texts: Sequence[str]) -> Iterator[list[str]]:
+    """Yield what stands between commas, without parentheses."""
     part: list[str] = []
     for text in texts:
-        if text == separator:
+        if text == ",":
             yield part
             part = []
         elif text not in "()":
@@ -62,8 +67,8 @@ def _split(texts: Sequence[str], separator: str = ",") -> Iterator[list[str]]:
     yield part
 
 
-def _aliased(part: list[str]) -> tuple[str, str]:
-    """Return (name, local name) of `a.b as c`."""
+def aliased(part: list[str]) -> tuple[str, str]:
+    """Return (name, local name) of `a.b as c`; the local name is "" when none is given."""
     if "as" in part:
         at = part.index("as")
         return "".join(part[:at]), part[-1]
@@ -74,29 +79,31 @@ def _python(texts: Sequence[str]) -> Iterator[Import]:
     if texts[0] == "from" and "import" in texts:
         at = texts.index("import")
         module = "".join(texts[1:at])
-        for part in _split(texts[at + 1 :]):
-            name, local = _aliased(part)
+        for part in separated(texts[at + 1 :]):
+            name, local = aliased(part)
             if name:
                 yield Import(local or name, module, name)
     elif texts[0] == "import":
-        for part in _split(texts[1:]):
-            module, local = _aliased(part)
+        for part in separated(texts[1:]):
+            module, local = aliased(part)
             if module:
                 yield Import(local, module) if local else Import(module.partition(".")[0], module.partition(".")[0])
 
 
 def _script(texts: Sequence[str]) -> Iterator[Import]:
+    if texts[2:5] == ["=", "require", "("] and len(texts) > 5:  # noqa: PLR2004 - `import a = require("b")`
+        yield Import(texts[1], unquoted(texts[5]).removeprefix("node:"))
     if "from" not in texts:
         return
     at = len(texts) - 1 - texts[::-1].index("from")
     module = unquoted(texts[at + 1]).removeprefix("node:") if at + 1 < len(texts) else ""
     clause = [text for text in texts[1:at] if text != "type"]
     default, _, named = " ".join(clause).partition("{")
-    for part in _split(default.replace(",", " , ").split()):
+    for part in separated(default.replace(",", " , ").split()):
         if part:
             yield Import(part[-1], module)
-    for part in _split(named.replace("}", "").replace(",", " , ").split()):
-        name, local = _aliased(part)
+    for part in separated(named.replace("}", "").replace(",", " , ").split()):
+        name, local = aliased(part)
         if name == "default":
             yield Import(local, module)
         elif name:
@@ -122,7 +129,7 @@ def _destructured(texts: Sequence[str], at: int, module: str) -> Iterator[Import
     start = at
     while start > 0 and texts[start] != "{":
         start -= 1
-    for part in _split(texts[start + 1 : at + 1]):
+    for part in separated(texts[start + 1 : at + 1]):
         if part and "..." not in part and "{" not in part:
             yield Import(part[-1], module, part[0])
 
@@ -137,7 +144,9 @@ def _go(texts: Sequence[str]) -> Iterator[Import]:
         before = texts[at - 1]
         if before in ("import", "(") or before[0] in '"`':
             yield Import(_go_package(module), module)
-        elif before not in "._":
+        elif before == ".":
+            yield Import("*", module, "*")
+        elif before != "_":
             yield Import(before, module)
 
 
@@ -164,7 +173,7 @@ def _rust(texts: Sequence[str]) -> Iterator[Import]:
 
 def _rust_tree(texts: Sequence[str], prefix: str) -> Iterator[Import]:
     if "{" not in texts:
-        name, local = _aliased(list(texts))
+        name, local = aliased(list(texts))
         path = f"{prefix}::{name}" if prefix else name
         module, _, last = path.rpartition("::")
         if last == "self":

@@ -7,9 +7,10 @@ anything fits.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from functools import lru_cache
+from collections.abc import Iterable, Sequence
+from itertools import accumulate
 
+HOLE = "\x1a"  # what the label of a hole is known by, before holes are numbered
 NAME_BITS = 6.0
 FOREIGN_NAME_BITS = 7.0
 KEYWORD_BITS = 2.0
@@ -29,29 +30,59 @@ _COMMONPLACE = frozenset(
     async await pub const let var mut end do def defp
     """.split()  # noqa: SIM905 - a page of words
 )
+_FOLDS = frozenset({"{…}", "(…)"})
 _LITERALS = frozenset({'"S"', 'f"S"', 'b"S"', "'S'", "#", "/S/", "0", "1", "2"})
+
+
+_PRICES_MAX = 1 << 16
 
 
 def bits(template: str, names: Iterable[tuple[str, str]]) -> float:
     """Return the price of a template; `names` are its public ones with their origins."""
-    parts = template.split(" ")
-    return sum(map(_price, parts)) + sum(parts.count(name) * _surcharge(name, origin) for name, origin in names)
+    prices = priced(template, names)
+    return sum(map(prices.__getitem__, template.split(" ")))
 
 
-def _surcharge(name: str, origin: str) -> float:
-    """Return what a public name costs more than the keyword it looks like."""
-    price = NAME_BITS if origin == "language" else FOREIGN_NAME_BITS
-    return 0.0 if name in _COMMONPLACE else price - _price(name)
+def running_bits(labels: Iterable[str], names: Sequence[tuple[str, str] | None]) -> list[float]:
+    """Return what the labels of a file cost up to each place, so that a part costs the difference of two."""
+    prices = [_PRICES[label] if name is None else _named(*name) for label, name in zip(labels, names, strict=True)]
+    return [0.0, *accumulate(prices)]
 
 
-@lru_cache(maxsize=1 << 16)
+def priced(template: str, names: Iterable[tuple[str, str]]) -> dict[str, float]:
+    """Return the price of each part of a template."""
+    prices = {part: _PRICES[part] for part in template.split(" ")}
+    prices.update((name, _named(name, origin)) for name, origin in names)
+    return prices
+
+
+def _named(name: str, origin: str) -> float:
+    """Return the price of a public name: more than the keyword it looks like."""
+    if name in _COMMONPLACE:
+        return COMMONPLACE_BITS
+    return NAME_BITS if origin == "language" else FOREIGN_NAME_BITS
+
+
 def _price(part: str) -> float:
-    if part[0] == "$" and len(part) > 1:
+    if (part[0] == "$" and len(part) > 1) or HOLE in part:
         return 0.0
     if part in _COMMONPLACE:
         return COMMONPLACE_BITS
     if part[0].isalpha() and part[-1] not in "\"'":
         return KEYWORD_BITS
-    if part == "{…}":
+    if part in _FOLDS:
         return FOLD_BITS
     return SHOWN_STRING_BITS if part[-1] in "\"'" and part not in _LITERALS else PUNCTUATION_BITS
+
+
+class _Prices(dict[str, float]):
+    """The prices of parts, worked out once."""
+
+    def __missing__(self, part: str) -> float:
+        if len(self) >= _PRICES_MAX:
+            self.clear()
+        price = self[part] = _price(part)
+        return price
+
+
+_PRICES = _Prices()

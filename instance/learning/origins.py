@@ -26,6 +26,7 @@ _RELATIVE = MappingProxyType(
 _SCRIPT_RELATIVE = re.compile(r"[./#]|[@~$]/|@(app|src|components|lib|utils)/|(data|file|https?):|$")
 _JAVA_STANDARD = re.compile(r"(java|javax|jdk)\.")
 _JAVA_SOURCE_ROOT = re.compile(r"(?:^|/)(?:java|kotlin)/([^/]+/[^/]+)/")
+_SOURCE_ROOTS = frozenset({"src", "lib", "python"})
 _GO_MODULE = re.compile(r"^module\s+(\S+)", re.MULTILINE)
 _MIX_APP = re.compile(r"\bapp:\s*:(\w+)")
 _MIX_MODULE = re.compile(r"defmodule\s+([A-Z]\w*)")
@@ -87,13 +88,20 @@ def own_modules(language: str, root_name: str, paths: Iterable[str], manifests: 
 
 
 def _own_python(root_name: str, paths: Iterable[str]) -> frozenset[str]:
-    """Return top-level packages (a parent without `__init__.py`) and the modules beside them."""
+    """Return top-level packages, with or without `__init__.py`, and the modules beside them."""
     files = [PurePosixPath(path) for path in paths if path.endswith((".py", ".pyi"))]
     packages = {file.parent for file in files if file.stem == "__init__"}
     own = {root_name} if PurePosixPath() in packages else set()
     own |= {package.name for package in packages if package.parent not in packages and package.name}
     own |= {file.stem for file in files if file.parent not in packages}
+    own |= {part for file in files for part in _roots(file.parts[:-1])}
     return frozenset(own - {"__init__"})
+
+
+def _roots(directories: tuple[str, ...]) -> tuple[str, ...]:
+    """Return the directories of a file that Python may be started in or beside: the first, and the one below `src`."""
+    below = 2 if directories and directories[0] in _SOURCE_ROOTS else 1
+    return directories[:below]
 
 
 def _named_by(manifest: str, text: str) -> list[str]:

@@ -8,55 +8,57 @@ everywhere.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
+from itertools import compress
 from typing import NamedTuple
 
 from instance.analysis.language import Role
 from instance.analysis.languages import LANGUAGES
 from instance.analysis.tokens import Tokens
 from instance.learning.imports import Import, declared_modules, read_imports
+from instance.learning.information import HOLE
 from instance.learning.literals import shown_number, shown_string
 from instance.learning.origins import OWN, origin_of
 from instance.learning.vocabulary import LANGUAGE, Vocabulary
 
-# Marks no token stands for. Their numbers are indexes from the end of `Pieces.shown`, where their texts lie.
-OPEN, CLOSE, BREAK, FOLD = -4, -3, -2, -1
-_MARKS = ("{", "}", "⏎", "{…}")
-_DOTS = frozenset({".", "?.", "::"})
+OPEN, CLOSE, BREAK, FOLDED_BODY, FOLDED_ARGUMENTS = "{", "}", "⏎", "{…}", "(…)"  # marks no token stands for
+_FIELD, _NAME = int(Role.FIELD), int(Role.NAME)
+_NAMES = frozenset({Role.NAME, Role.BINDING})
 _IMPORT_ALL = "*"
+_HOLE = re.compile(r"\x1a(\d+)")
+_NUMBERS = tuple(f"${number}" for number in range(1, 200))  # more than any template has tokens
 _SPACED_WORDS = re.compile(
     r"\b(if|for|while|switch|catch|except|as|in|return|await|and|or|not|with|assert|yield|import)\("
 )
 
-
-class Shown(NamedTuple):
-    """A name a template shows, and whose it is: "language" or the root of a foreign package."""
-
-    name: str
-    origin: str
+Shown = tuple[str, str]
+"""A name a template shows, and whose it is: "language" or the root of a foreign package."""
 
 
-class Pieces(NamedTuple):
-    """What a template may show of each token, and at the end of the four marks.
+class Labels(NamedTuple):
+    """What a template writes for each token of a file.
 
-    `shown` is the text, None for a hole; `links` is the same for holes that are one; `names` are the public names.
+    `texts` is what is shown, or for a hole the number of what links it to others; `uses` is the same where a variable
+    is read and "" elsewhere; `names` are the public names.
     """
 
-    shown: list[str | None]
-    links: list[str]
+    texts: list[str]
+    uses: list[str]
     names: list[Shown | None]
 
 
-def pieces(tokens: Tokens, vocabulary: Vocabulary, own: frozenset[str]) -> Pieces:
+def label(tokens: Tokens, vocabulary: Vocabulary, own: frozenset[str]) -> Labels:
     """Decide for every token of a file what a template may show of it."""
     return _Normaliser(tokens, vocabulary, own).run()
 
 
-def hole(link: str, number: int) -> str:
-    """Return what stands for a name that is not shown; Elixir's atoms and keys keep the colon that makes them so."""
-    if link[0] == ":":
-        return f":${number}"
-    return f"${number}:" if link[-1] == ":" else f"${number}"
+def numbered(text: str) -> tuple[str, int]:
+    """Number the holes of joined labels by their first occurrence; returns how many there are."""
+    parts = _HOLE.split(text)
+    links = parts[1::2]
+    numbers = dict(zip(dict.fromkeys(links), _NUMBERS, strict=False))
+    parts[1::2] = map(numbers.__getitem__, links)
+    return "".join(parts), len(numbers)
 
 
 def readable(template: str) -> str:
@@ -75,43 +77,80 @@ class _Normaliser:
         self.language = LANGUAGES[tokens.language]
         self.own = own | declared_modules(tokens)
         self.imported, self.imports_all = _imported(read_imports(tokens), vocabulary, self.own)
-        self.shown: list[str | None] = list(tokens.texts)
-        self.links = list(tokens.texts)
         self.names: list[Shown | None] = [None] * len(tokens.texts)
+        self.links: dict[str, str] = {}
 
-    def run(self) -> Pieces:
-        shown, texts = self.shown, self.tokens.texts
-        decide: dict[int, Callable[[int, str], str | None]] = {
-            Role.NAME: self._name,
-            Role.FIELD: self._field,
-            Role.DEFINITION: self._definition,
-            Role.BINDING: self._binding,
-            Role.LABEL: self._label,
-            Role.STRING: lambda _at, text: shown_string(text, self.language.name, self.vocabulary.strings),
-            Role.NUMBER: lambda _at, text: shown_number(text),
-            Role.ATOM: self._atom,
-            Role.MODULE: self._module,
-        }
-        for at, role in enumerate(self.tokens.roles):
-            if role:
-                shown[at] = decide[role](at, texts[at])
-        return Pieces([*shown, *_MARKS], self.links, [*self.names, *(None for _ in _MARKS)])
+    def run(self) -> Labels:
+        texts, roles, scopes, names = self.tokens.texts, self.tokens.roles, self.tokens.scopes, self.names
+        shown, uses = list(texts), [""] * len(texts)
+        # What the neighbours of a token cannot change is decided once: for a scope, or for the whole file.
+        variables: dict[tuple[str, int], tuple[str, Shown | None]] = {}
+        others: list[dict[str, tuple[str, Shown | None]]] = [{} for _ in Role]
+        has_paths = self.language.name == "rust"
+        for at in compress(range(len(texts)), roles):
+            role, text = roles[at], texts[at]
+            if role == _FIELD:
+                name = names[at] = self._field(at, text)
+                shown[at] = name[0] if name is not None else self._hole(f".{text}")
+            elif role == _NAME:
+                key = (text, scopes[at] * 2 + self._heads_path(at) if has_paths else scopes[at])
+                decision = variables.get(key)
+                if decision is None:
+                    decision = variables[key] = self._decide(role, at, text)
+                shown[at], names[at] = decision
+                if decision[0][0] == HOLE:
+                    uses[at] = decision[0]
+            else:
+                decision = others[role].get(text)
+                if decision is None:
+                    decision = others[role][text] = self._decide(role, at, text)
+                shown[at], names[at] = decision
+        return Labels(shown, uses, names)
 
-    def _keep(self, at: int, name: str, origin: str) -> str:
-        self.names[at] = Shown(name, origin)
-        return name
+    def _decide(self, role: int, at: int, text: str) -> tuple[str, Shown | None]:
+        """Return what is written for a token, and the public name it is, if any."""
+        if role == Role.STRING:
+            return shown_string(text, self.language.name, self.vocabulary.strings), None
+        if role == Role.NUMBER:
+            return shown_number(text), None
+        if role == Role.ATOM:
+            text = text.strip()
+        elif (role in _NAMES and text in self.language.receivers) or (role == Role.BINDING and self._is_blank(text)):
+            return text, None
+        name = self._public(role, at, text)
+        return (name[0], name) if name is not None else (self._hole(f".{text}" if role == Role.LABEL else text), None)
 
-    def _name(self, at: int, text: str) -> str | None:
-        if text in self.language.receivers:
-            return text
+    def _public(self, role: int, at: int, text: str) -> Shown | None:
+        """Return the public name a token is; None when it may not be shown."""
+        if role == Role.NAME:
+            return self._name(at, text)
+        if role == Role.MODULE:
+            return self._module(text)
+        words = self.vocabulary.protocol if role == Role.DEFINITION else self.vocabulary.labels
+        known = role != Role.BINDING and text.strip(": ") in words
+        return (text, LANGUAGE) if known else None
+
+    def _is_blank(self, text: str) -> bool:
+        return text == "_" and self.language.name != "python"
+
+    def _hole(self, link: str) -> str:
+        """Return the label of a hole; Elixir's atoms and keys keep the colon that makes them so."""
+        found = self.links.get(link)
+        if found is None:
+            number = f"{HOLE}{len(self.links)}"
+            found = f":{number}" if link[0] == ":" else f"{number}:" if link[-1] == ":" else number
+            self.links[link] = found
+        return found
+
+    def _name(self, at: int, text: str) -> Shown | None:
         scope = self.tokens.scopes[at]
         imported = self.imported.get(text)
         if imported is not None and not self.tokens.is_bound_inside(text, scope):
-            return self._keep(at, *imported) if imported.origin != OWN else None
+            return imported if imported[1] != OWN else None
         if text in self.vocabulary.bare and (self.language.calls_are_separate or not self.tokens.is_bound(text, scope)):
-            return self._keep(at, text, LANGUAGE)
+            return text, LANGUAGE
         if self.imports_all and len(text) > 1 and text[0].isupper() and text in self.vocabulary.members:
-            return self._keep(at, text, LANGUAGE)
+            return text, LANGUAGE
         if self.language.name == "rust" and self._heads_path(at):
             return self._crate(at, text)
         return None
@@ -119,47 +158,29 @@ class _Normaliser:
     def _heads_path(self, at: int) -> bool:
         return self.tokens.texts[at + 1 : at + 2] == ["::"]
 
-    def _crate(self, at: int, text: str) -> str | None:
+    def _crate(self, at: int, text: str) -> Shown | None:
         if text in self.own or self.tokens.is_bound(text, self.tokens.scopes[at]):
             return None
         if text in self.vocabulary.modules:
-            return self._keep(at, text, LANGUAGE)
-        return self._keep(at, text, text) if text in self.vocabulary.packages else None
+            return text, LANGUAGE
+        return (text, text) if text in self.vocabulary.packages else None
 
-    def _binding(self, _at: int, text: str) -> str | None:
-        return text if text in self.language.receivers or (text == "_" and self.language.name != "python") else None
-
-    def _definition(self, at: int, text: str) -> str | None:
-        return self._keep(at, text, LANGUAGE) if text in self.vocabulary.protocol else None
-
-    def _label(self, at: int, text: str) -> str | None:
-        self.links[at] = f".{text}"
-        return self._keep(at, text, LANGUAGE) if text in self.vocabulary.labels else None
-
-    def _field(self, at: int, text: str) -> str | None:
-        self.links[at] = f".{text}"
-        following = self.tokens.texts[at + 1] if at + 1 < len(self.tokens.texts) else ""
+    def _field(self, at: int, text: str) -> Shown | None:
+        texts = self.tokens.texts
+        following = texts[at + 1] if at + 1 < len(texts) else ""
         holder = self.names[at - 2] if at > 1 else None
         known = text in self.vocabulary.members
-        if holder is not None and holder.origin != LANGUAGE and (known or following != "="):
-            return self._keep(at, text, holder.origin)
-        on_self = at > 1 and self.tokens.texts[at - 2] in self.language.receivers
-        if known and (following == "(" or not on_self):
-            return self._keep(at, text, LANGUAGE)
-        return None
+        if holder is not None and holder[1] != LANGUAGE and (known or following != "="):
+            return text, holder[1]
+        on_self = at > 1 and texts[at - 2] in self.language.receivers
+        return (text, LANGUAGE) if known and (following == "(" or not on_self) else None
 
-    def _atom(self, at: int, text: str) -> str | None:
-        self.links[at] = text.strip()
-        return self._keep(at, text.strip(), LANGUAGE) if text.strip(": ") in self.vocabulary.labels else None
-
-    def _module(self, at: int, text: str) -> str | None:
+    def _module(self, text: str) -> Shown | None:
         head, dot, rest = text.partition(".")
         imported = self.imported.get(head)
-        full = f"{imported.name}{dot}{rest}" if imported is not None else text
+        full = f"{imported[0]}{dot}{rest}" if imported is not None else text
         origin = origin_of(full, self.vocabulary, self.own)
-        if origin == LANGUAGE:
-            return self._keep(at, full, LANGUAGE)
-        return self._keep(at, full, origin) if origin in self.vocabulary.packages else None
+        return (full, origin) if origin == LANGUAGE or origin in self.vocabulary.packages else None
 
 
 def _imported(imports: Iterable[Import], vocabulary: Vocabulary, own: frozenset[str]) -> tuple[dict[str, Shown], bool]:
@@ -172,9 +193,9 @@ def _imported(imports: Iterable[Import], vocabulary: Vocabulary, own: frozenset[
             imports_all |= origin == LANGUAGE
             continue
         name = item.name or _module_name(item.module, vocabulary.language)
-        if origin == LANGUAGE and not vocabulary.is_public(name):
+        if origin == LANGUAGE and item.name and not vocabulary.is_public(name):
             origin = OWN
-        found[item.local] = Shown(name, origin)
+        found[item.local] = (name, origin)
     return found, imports_all
 
 

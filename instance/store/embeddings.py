@@ -6,7 +6,7 @@ drop. With the extension pgvector the server compares; without it the vectors ar
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final, Literal

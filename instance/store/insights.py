@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 import msgspec
 from sqlalchemy import text
@@ -33,6 +33,14 @@ class Step:
     version: int
     change: str
     changed_at: datetime
+
+
+class FleetRate(NamedTuple):
+    """How usual a pattern is: repositories with it, and the mean share of files with it over `counted` of them."""
+
+    repositories: int
+    mean_rate: float
+    counted: int
 
 
 _VERSION = text("SELECT version FROM downlink")
@@ -77,6 +85,11 @@ _SINCE = text(f"{_SELECT} WHERE version > :version ORDER BY version LIMIT :limit
 _COUNT = text("SELECT count(*) FROM insights WHERE state = 'active' AND NOT undone")
 _WIDELY_KNOWN = text("""
     SELECT id FROM insights WHERE state = 'active' AND (body->>'instances')::int >= :instances_min
+""")
+_FLEET_RATES = text("""
+    SELECT id, (body->>'repositories')::int, (body->>'file_rate')::float, (body->>'file_repositories')::int
+      FROM insights
+     WHERE id = ANY(:ids) AND state = 'active' AND NOT undone AND (body->>'file_repositories')::int > 0
 """)
 _PUT_NAMES = text("""
     INSERT INTO public_names (language, name)
@@ -154,6 +167,11 @@ async def count(connection: AsyncConnection) -> int:
     """How many insights are in use."""
     found: int = (await connection.execute(_COUNT)).scalar_one()
     return found
+
+
+async def fleet_rates(connection: AsyncConnection, ids: Sequence[str]) -> dict[str, FleetRate]:
+    """What the fleet says of some patterns: those it has an insight on that counts files."""
+    return {row[0]: FleetRate(*row[1:]) for row in await connection.execute(_FLEET_RATES, {"ids": list(ids)})}
 
 
 async def widely_known(connection: AsyncConnection, instances_min: int) -> set[str]:

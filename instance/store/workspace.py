@@ -105,6 +105,7 @@ _CHANGE_COUNTS = text("""
 """)
 _DROP_EMPTY = text("DELETE FROM patterns WHERE repository_id = :id AND files = 0")
 _COUNT_FILES = text("SELECT count(*) FROM files WHERE repository_id = :id")
+_FILES_BY_LANGUAGE = text("SELECT language, count(*) FROM files WHERE repository_id = :id GROUP BY language")
 _COUNT = text("SELECT count(*) FROM patterns WHERE files >= :files_min")
 
 
@@ -192,6 +193,12 @@ async def count_files(connection: AsyncConnection, repository: Repository) -> in
     """How many files of a repository have been mined."""
     count: int = (await connection.execute(_COUNT_FILES, {"id": repository.id})).scalar_one()
     return count
+
+
+async def files_by_language(connection: AsyncConnection, repository: Repository) -> dict[str, int]:
+    """How many files of each language of a repository have been mined."""
+    rows = await connection.execute(_FILES_BY_LANGUAGE, {"id": repository.id})
+    return {row[0]: row[1] for row in rows}
 
 
 async def count_patterns(connection: AsyncConnection, files_min: int) -> int:

@@ -8,7 +8,7 @@ from heapq import nlargest
 from math import inf
 
 from instance.learning.idioms import Idiom
-from instance.learning.support import score
+from instance.learning.selection import score
 from instance.store.observations import CODE, Known
 
 

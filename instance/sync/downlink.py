@@ -5,15 +5,17 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import re
-from typing import Final
+from typing import Final, TypeVar
 
 import structlog
+from msgspec import Struct
 from nats.aio.msg import Msg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from instance.store import insights
+from instance.store import calibrations, insights
 from instance.sync.gate import INSTANCES_MIN
 from schemas import subjects
+from schemas.calibration import CalibrationPage, CalibrationQuery
 from schemas.codec import InvalidMessageError, decode, encode
 from schemas.insights import Insight, InsightsPage, InsightsQuery, PatternAggregation
 from schemas.replies import Response
@@ -24,6 +26,8 @@ from shared.metrics import Metrics
 from shared.service import Service
 
 log = structlog.get_logger(__name__)
+
+T = TypeVar("T")
 
 ASK_SECONDS: Final = 10.0
 PAGE_SIZE: Final = 200
@@ -45,6 +49,7 @@ class Downlink(Service):
         self._metrics = metrics
         self._ask_seconds = ask_seconds
         self._ask = asyncio.Event()
+        self._connected_anew = True
         bus.subscribe(subjects.INSIGHTS, self._hint)
         bus.on_connect(self._connected)
 
@@ -55,6 +60,9 @@ class Downlink(Service):
             self._ask.clear()
             try:
                 await self.catch_up()
+                if self._connected_anew:
+                    await self.calibrate()
+                    self._connected_anew = False
             except UnreachableError as error:
                 log.debug("no insights now", reason=str(error))
             with contextlib.suppress(TimeoutError):
@@ -78,10 +86,20 @@ class Downlink(Service):
             if page.complete:
                 return applied
 
+    async def calibrate(self) -> None:
+        """Fetch the tables that tell how far evidence can be trusted."""
+        query = CalibrationQuery(tenant=self._tenant)
+        page = await self._asked(subjects.CALIBRATION_QUERY, query, Response[CalibrationPage])
+        async with transaction(self._engine) as connection:
+            await calibrations.replace(connection, page.tables)
+
     async def _page(self, since: int) -> InsightsPage:
         query = InsightsQuery(tenant=self._tenant, since=since, limit=PAGE_SIZE)
+        return await self._asked(subjects.INSIGHTS_QUERY, query, Response[InsightsPage])
+
+    async def _asked(self, subject: str, query: Struct, kind: type[Response[T]]) -> T:
         try:
-            reply = decode(await self._bus.request(subjects.INSIGHTS_QUERY, encode(query)), Response[InsightsPage])
+            reply = decode(await self._bus.request(subject, encode(query)), kind)
         except InvalidMessageError as error:
             raise UnreachableError(f"centralcloud's answer is unreadable: {error}") from error
         if reply.data is None:
@@ -100,6 +118,7 @@ class Downlink(Service):
             log.info("insights applied", changes=len(page.insights), version=upto)
 
     async def _connected(self) -> None:
+        self._connected_anew = True
         self._ask.set()
 
     async def _hint(self, message: Msg) -> None:

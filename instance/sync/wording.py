@@ -6,6 +6,7 @@ from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import Any, Final
 
+from instance.learning.information import bits
 from instance.store.observations import CODE, Known, Said
 from instance.store.outbox import event_identity
 from schemas.events import (
@@ -49,6 +50,7 @@ def event_of(pattern: Known, said: Said, repository_key: str) -> AnyEvent:
             view=pattern.view,
             tokens=pattern.tokens,
             template=pattern.template if said.shared_template else None,
+            bits=round(bits(pattern.template, pattern.names), 1),
         )
     return _EVENTS[pattern.kind](**common, **_fields(pattern, words=said.shared_template))
 

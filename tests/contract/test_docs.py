@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import json
 import re
+import tomllib
 from pathlib import Path
 
 import click
@@ -45,9 +46,11 @@ def test_a_command_that_does_not_exist_is_noticed(line: str) -> None:
 @every_document
 def test_code_is_code(document: Path) -> None:
     for language, body in fences(document):
-        assert language in ("", "console", "sh", "python", "json"), "a language nothing here checks"
+        assert language in ("", "console", "sh", "python", "json", "toml"), "a language nothing here checks"
         if language == "python":
             compile(body, str(document), "exec")
+        elif language == "toml":
+            tomllib.loads(body)
         elif language == "json":
             assert json.loads(body) in golden_messages(), "no golden message; copy one of schemas/golden"
 

@@ -95,13 +95,13 @@ async def test_the_agent_of_the_documentation_finds_what_it_says(
 
 
 async def test_an_agent_that_cannot_be_loaded_is_named_and_left_out(
-    installed: Path, capsys: pytest.CaptureFixture[str]
+    installed: Path, capsys: pytest.CaptureFixture[str], caplog: pytest.LogCaptureFixture
 ) -> None:
     (installed / "acme_log_reader.py").write_text("import no_such_module")
     sys.modules.pop("acme_log_reader", None)
     assert "log_reader" not in {agent.name for agent in installed_agents()}
     said = capsys.readouterr()
-    assert "acme-log-reader" in said.out + said.err
+    assert "acme-log-reader" in said.out + said.err + caplog.text
 
 
 async def test_it_studies_again_only_when_something_changed(engine: AsyncEngine, tmp_path: Path) -> None:

@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from centralcloud.aggregate import _Run, aggregate, rebuild
 from centralcloud.learning.fleet import observed_fleet
 from centralcloud.learning.merge import merge_all
-from centralcloud.learning.observation import Observation
+from centralcloud.learning.observation import LANGUAGE_KIND, Observation
 from centralcloud.store import changes, insights, intake
 from schemas.codec import encode
 from schemas.insights import Insight
@@ -128,6 +128,24 @@ async def test_a_fleet_that_returns_to_what_it_was_leaves_no_stale_insight(engin
     assert {one.rate for one in (await stored(engine)).values()} == {1.0}
 
 
+async def test_versions_and_mean_shares_of_files_come_through_the_database(engine: AsyncEngine) -> None:
+    for name, release in (("ann", "2.1"), ("bob", "2.1"), ("cyd", "")):
+        place = f"repository of {name}"
+        package = {"kind": "technology.dependency", "language": "pypi", "view": "", "name": "requests"}
+        size = {"kind": LANGUAGE_KIND, "language": "", "view": "", "name": "python"}
+        await observe(
+            engine,
+            observation("requests", name, place, release=release, **package),
+            observation("python", name, place, files=20, **size),
+            observation("loop", name, place, files=5),
+        )
+    await aggregate(engine, TENANT)
+    found = await stored(engine)
+    assert found[digest("requests")].versions == {"2.1": 2}
+    assert (found[digest("loop")].file_rate, found[digest("loop")].file_repositories) == (0.25, 3)
+    assert (found[digest("python")].name, found[digest("python")].rate) == ("python", 1.0)
+
+
 async def test_tenants_do_not_see_each_other(engine: AsyncEngine) -> None:
     await shared_by(engine, "loop", ["ann"], tenant="blue")
     await shared_by(engine, "loop", ["bob"], tenant="green")
@@ -211,8 +229,20 @@ reports = st.builds(
     st.integers(0, 5),
     st.sampled_from([False, False, False, True]),
 )
+sizes = st.builds(
+    lambda instance, repository, files: observation(
+        "size", instance, repository, kind=LANGUAGE_KIND, language="", view="", name="python", files=files
+    ),
+    st.sampled_from(["ann", "bob", "cyd", "dan"]),
+    st.sampled_from(["r1", "r2", "r3"]),
+    st.sampled_from([0, 7, 100, 101]),
+)
 steps = st.lists(
-    st.tuples(st.lists(reports, min_size=2, max_size=8), st.sampled_from(["all", "new", ""])), min_size=2, max_size=8
+    st.tuples(
+        st.lists(st.one_of(reports, reports, sizes), min_size=2, max_size=8), st.sampled_from(["all", "new", ""])
+    ),
+    min_size=2,
+    max_size=8,
 )
 
 

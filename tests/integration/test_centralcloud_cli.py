@@ -10,6 +10,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from centralcloud.cli import centralcloud
+from centralcloud.store import trust
+from centralcloud.store.trust import TrustRow
 from schemas.codec import encode
 from schemas.events import CodePatternLearned
 from shared.commandline import run
@@ -63,6 +65,20 @@ def test_the_hub_is_looked_after_from_the_command_line(fleet: str, capsys: pytes
     assert [one["instance_id"] for one in said(["instances"], capsys)["instances"]] == ["bob"]
     assert said(["quarantine", "bob", "--undo"], capsys)["changed"] == 1
     assert said(["status"], capsys)["insights"]["total_patterns"] == 1
+    assert said(["status"], capsys)["set_aside"] == 0
+
+
+def test_outliers_are_listed_and_released(fleet: str, capsys: pytest.CaptureFixture[str]) -> None:
+    async def judge() -> None:
+        async with central_engine(fleet) as engine, transaction(engine) as connection:
+            await trust.keep(connection, "default", [TrustRow("bob", 0.0, 9.5, 120)])
+
+    asyncio.run(judge())
+    (outlier,) = said(["outliers"], capsys)["outliers"]
+    assert (outlier["instance"], outlier["trust"], outlier["z"], outlier["facts"]) == ("bob", 0.0, 9.5, 120)
+    assert said(["status"], capsys)["set_aside"] == 1
+    assert said(["quarantine", "bob", "--undo"], capsys)["changed"] == 1
+    assert said(["outliers"], capsys)["outliers"][0]["released_at"] is not None
 
 
 def test_a_dead_letter_is_replayed_once_it_can_be_read(fleet: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -75,7 +91,7 @@ def test_a_dead_letter_is_replayed_once_it_can_be_read(fleet: str, capsys: pytes
     assert [one["id"] for one in said(["dead-letters", "list"], capsys)["dead_letters"]] == [unreadable]
 
 
-@pytest.mark.parametrize("command", ["status", "instances", "statistics", "aggregate", "dead-letters list"])
+@pytest.mark.parametrize("command", ["status", "instances", "outliers", "statistics", "aggregate", "dead-letters list"])
 def test_every_command_also_speaks_to_people(fleet: str, command: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert run(centralcloud, command.split(), "centralcloud") == Exit.OK
     assert "\t" in capsys.readouterr().out

@@ -15,7 +15,7 @@ from sqlalchemy import text
 from centralcloud.quarantine import quarantine, release
 from instance.store import insights
 from schemas import subjects
-from schemas.codec import decode, encode
+from schemas.codec import decode, decode_event, encode
 from schemas.envelope import Envelope
 from schemas.events import ArchitecturePatternLearned, CodePatternLearned
 from schemas.insights import Insight, PatternAggregation, Provenance, StatisticsQuery, WhyQuery
@@ -146,7 +146,9 @@ async def test_nothing_is_published_when_nothing_changed(fleet: Fleet, central: 
     codebase(workspace, in_two_files(OTHER, "more"))
     await ann.shares()
     await eventually(lambda: heard, what="what changed is published")
-    learned = {event.fingerprint for message in heard for event in events_in(message)}
+    events = [event for message in heard for event in events_in(message)]
+    learned = {event.fingerprint for event in events if isinstance(event, CodePatternLearned)}
+    assert learned
     assert learned.isdisjoint(before)
 
 
@@ -242,16 +244,19 @@ async def test_plain_subscribers_hear_everything_with_its_sender(fleet: Fleet, c
         (code, CodePatternLearned, "code.pattern"),
         (layout, ArchitecturePatternLearned, "architecture.pattern"),
     ):
-        for sender in ("ann", "bob"):
+        unheard = {f"intelligence.{topic}.learned.default.{sender}" for sender in ("ann", "bob")}
+        while unheard:
             message = await subscription.next_msg(timeout=5)
             assert message.headers
-            assert message.headers["Nats-Subject"] == f"intelligence.{topic}.learned.default.{sender}"
+            unheard.discard(message.headers["Nats-Subject"])
             assert all(isinstance(event, kind) for event in events_in(message))
-    message = await concluded.next_msg(timeout=5)
-    aggregation = decode(message.data, PatternAggregation)
-    assert message.subject == "intelligence.insights.aggregated"
-    assert aggregation.head > aggregation.previous_head
-    assert aggregation.summary.architecture_patterns == 1
+    architecture_patterns = 0
+    while not architecture_patterns:
+        message = await concluded.next_msg(timeout=5)
+        aggregation = decode(message.data, PatternAggregation)
+        assert message.subject == "intelligence.insights.aggregated"
+        assert aggregation.head > aggregation.previous_head
+        architecture_patterns = aggregation.summary.architecture_patterns
 
 
 async def test_a_template_with_an_in_house_name_is_released_once_three_instances_have_it(
@@ -284,4 +289,4 @@ async def test_a_template_with_an_in_house_name_is_released_once_three_instances
 def events_in(message: Msg) -> list[Any]:
     """The events of an envelope."""
     events = decode(message.data, Envelope).data.events
-    return [msgspec.json.decode(event, type=CodePatternLearned | ArchitecturePatternLearned) for event in events]
+    return [decode_event(event) for event in events]

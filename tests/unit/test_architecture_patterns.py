@@ -1,10 +1,17 @@
 from __future__ import annotations
 
-from instance.learning.architecture import RULES, architecture
+from instance.learning.architecture.conventions import RULES
+from instance.learning.architecture.evidence import Evidence
+from instance.learning.architecture.pattern import ArchitecturePattern
+from instance.learning.architecture.study import architecture
+
+
+def _patterns(*paths: str) -> list[ArchitecturePattern]:
+    return architecture(Evidence(paths, {}, {}))
 
 
 def _names(*paths: str) -> dict[str, int]:
-    return {pattern.name: pattern.evidence for pattern in architecture(paths)}
+    return {pattern.name: pattern.evidence for pattern in _patterns(*paths)}
 
 
 def test_a_python_service_is_read_from_its_paths() -> None:
@@ -35,8 +42,8 @@ def test_a_monorepo_needs_two_packages() -> None:
 
 
 def test_identity_depends_on_the_name_alone_and_no_path_is_told() -> None:
-    here = architecture(["secretproject/src/a.py", "src/canary.py"])
-    there = architecture(["src/other.py"])
+    here = _patterns("secretproject/src/a.py", "src/canary.py")
+    there = _patterns("src/other.py")
     assert {p.name: p.fingerprint for p in there}.items() <= {p.name: p.fingerprint for p in here}.items()
     assert not any("canary" in text for pattern in here for text in (pattern.name, pattern.description))
 

@@ -155,7 +155,7 @@ def test_public_packages_are_known(language: str, module: str) -> None:
 
 def test_own_modules_are_read_from_paths_and_manifests() -> None:
     python = ["src/shop/__init__.py", "src/shop/orders/__init__.py", "scripts/run.py", "setup.py"]
-    assert own_modules("python", "code", python, {}) == {"shop", "run", "setup"}
+    assert own_modules("python", "code", python, {}) == {"shop", "run", "setup", "scripts", "src"}
     assert own_modules("python", "shop", ["__init__.py", "a.py"], {}) == {"shop"}
     assert own_modules("go", "x", [], {"go.mod": "module example.org/shop\n"}) == {"example.org/shop"}
     assert own_modules("typescript", "x", [], {"a/package.json": '{"name": "@shop/web"}'}) == {"@shop/web"}

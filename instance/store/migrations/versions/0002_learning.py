@@ -2,6 +2,8 @@
 
 from alembic import op
 
+from instance.store import chunks
+
 revision = "0002"
 down_revision = "0001"
 branch_labels = None
@@ -47,7 +49,16 @@ _FEEDBACK = """
     COMMENT ON TABLE insight_feedback IS 'What the owner of this instance last said of an insight.';
 """
 
+_CALIBRATIONS = """
+    CREATE TABLE calibrations (
+        language    text PRIMARY KEY,
+        body        jsonb NOT NULL,
+        fetched_at  timestamptz NOT NULL DEFAULT now()
+    );
+    COMMENT ON TABLE calibrations IS 'How often what evidence foretells comes true, as centralcloud found out.';
+"""
+
 
 def upgrade() -> None:
-    for statements in (_FACTS, _FINDINGS, _FEEDBACK):
+    for statements in (_FACTS, _FINDINGS, chunks.TABLES, _FEEDBACK, _CALIBRATIONS):
         op.execute(statements)

@@ -3,22 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator, Sequence
 from typing import NamedTuple
 
-from schemas.fingerprint import fingerprint
-
-VIEW = "architecture"
-_LANGUAGE = "any"
-
-
-class ArchitecturePattern(NamedTuple):
-    """One convention: its public name, its identity everywhere, how many paths speak for it, and what it means."""
-
-    name: str
-    fingerprint: bytes
-    evidence: int
-    description: str
+from instance.learning.architecture.pattern import ArchitecturePattern, pattern
 
 
 class Rule(NamedTuple):
@@ -119,57 +107,11 @@ RULES = (
     ),
 )  # fmt: skip
 
-_ROLE_WORDS = {
-    "handlers": "handler handlers", "controllers": "controller controllers", "models": "model models",
-    "services": "service services", "repositories": "repository repositories", "store": "store stores",
-    "api": "api apis", "routes": "route routes router routers", "views": "view views", "schemas": "schema schemas",
-    "middleware": "middleware middlewares", "domain": "domain", "entities": "entity entities",
-    "adapters": "adapter adapters", "ports": "port ports", "usecases": "usecase usecases use_cases",
-    "components": "component components", "hooks": "hook hooks", "pages": "page pages",
-    "jobs": "job jobs worker workers",
-    "events": "event events", "commands": "command commands", "queries": "query queries", "config": "config settings",
-    "clients": "client clients", "plugins": "plugin plugins", "cli": "cli",
-}  # fmt: skip
-_ROLE_OF = {word: role for role, words in _ROLE_WORDS.items() for word in words.split()}
-_STYLES = (
-    ("style.layered", frozenset({"handlers", "controllers", "services", "repositories", "models", "store", "api"}), 3,
-     "layers by role: the outside, the services, the store"),
-    ("style.hexagonal", frozenset({"ports", "adapters", "domain"}), 2, "ports and adapters around a domain"),
-    ("style.cqrs", frozenset({"commands", "queries", "events"}), 2, "commands apart from queries"),
-    ("style.components", frozenset({"components", "hooks", "pages"}), 2, "a user interface of components"),
-)  # fmt: skip
 
-
-def architecture(paths: Iterable[str]) -> list[ArchitecturePattern]:
-    """Return the conventions a repository's paths (posix, relative) show, sorted by name."""
-    everything = list(paths)
-    found = [*_conventions(everything), *_roles(everything)]
-    return sorted(found, key=lambda pattern: pattern.name)
-
-
-def _conventions(paths: list[str]) -> Iterable[ArchitecturePattern]:
+def conventions(paths: Sequence[str]) -> Iterator[ArchitecturePattern]:
+    """Yield the conventions a repository's paths (posix, relative) show."""
     for rule in RULES:
         matches = [match for path in paths if (match := rule.path.search(path))]
         distinct = {match[1] for match in matches} if rule.path.groups else matches
         if len(distinct) >= rule.least:
-            yield _pattern(rule.name, len(distinct), rule.description)
-
-
-def _roles(paths: list[str]) -> Iterable[ArchitecturePattern]:
-    """Yield the directories that bear a public role, and the styles that several roles together make."""
-    files: dict[str, int] = {}
-    for path in paths:
-        roles = {_ROLE_OF[part] for part in path.lower().split("/")[:-1] if part in _ROLE_OF}
-        for role in roles:
-            files[role] = files.get(role, 0) + 1
-    for role, count in files.items():
-        if count >= 2:  # noqa: PLR2004 - one file is an accident
-            yield _pattern(f"role.{role}", count, f"a directory for {role}")
-    for name, style, least, description in _STYLES:
-        present = style & files.keys()
-        if len(present) >= least:
-            yield _pattern(name, sum(files[role] for role in present), description)
-
-
-def _pattern(name: str, evidence: int, description: str) -> ArchitecturePattern:
-    return ArchitecturePattern(name, fingerprint(_LANGUAGE, VIEW, name), evidence, description)
+            yield pattern(rule.name, len(distinct), rule.description)

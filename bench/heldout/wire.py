@@ -1,0 +1,5 @@
+"""Through the real path."""
+
+
+def main() -> None:
+    """Print."""

@@ -1,0 +1,345 @@
+"""One pass over a syntax tree: what is open at the cursor, and the lists of tokens being filled."""
+
+from __future__ import annotations
+
+import re
+from itertools import repeat
+
+import tree_sitter
+
+from instance.analysis.grammar import (
+    OPENS_BODY,
+    OPENS_CLASS,
+    OPENS_DEFINITION,
+    OPENS_IMPORT,
+    OPENS_SCOPE,
+    OPENS_STATEMENT,
+    SEPARATORS,
+    Grammar,
+    Step,
+)
+from instance.analysis.language import CLASS, FUNCTION, KEYWORDS, METHOD, Role
+from instance.analysis.tokens import NOWHERE, Definition, Tokens
+
+MAX_NODES = 600_000
+MAX_DEPTH = 250
+_ERROR_KIND = 65535
+_DOTS = frozenset({".", "?.", "::"})
+# Enum members cost a look-up and a slow comparison each; this module compares some for every node.
+_MARK, _NAME_LEAF, _PLAIN, _DESCEND, _CLOSER, _SEPARATOR, _ATOM, _SKIP, _DOUBTED, _SPOIL = (int(step) for step in Step)
+_TEXT, _NAME, _FIELD, _DEFINITION, _BINDING, _LABEL, _STRING = (
+    int(role) for role in (Role.MARK, Role.NAME, Role.FIELD, Role.DEFINITION, Role.BINDING, Role.LABEL, Role.STRING)
+)
+_INTERIOR = frozenset({_PLAIN, _DESCEND})
+_DOTTABLE = frozenset({_NAME, _LABEL, _BINDING})
+_NAMED = frozenset({_DEFINITION, _BINDING})
+_ASSIGNED = frozenset({_BINDING, _LABEL})
+# An open node is one number: its kind, above it the role it hands down to names, above that the mask of what it opened.
+_KIND_MASK, _ROLE_SHIFT, _ROLE_MASK, _OPENS_SHIFT = 0xFFFF, 16, 0xF, 20
+_OPENED = 1 << _OPENS_SHIFT
+_HANDS_DOWN = 1 << _ROLE_SHIFT
+_ABOVE_ROOT = 1 << 62  # of kind 0, which has no role and opens nothing
+_WORD = re.compile(rb"[a-z]+")
+
+
+class Passage:
+    """The state of one pass; `path` leads from the root to the cursor's parent."""
+
+    def __init__(self, source: bytes, rules: Grammar, tokens: Tokens, *, has_errors: bool) -> None:
+        self.source = source
+        self.text = source.decode("latin-1")  # one character a byte, so that positions are the same
+        self.rules = rules
+        self.tokens = tokens
+        self.steps = rules.doubting_steps if has_errors else rules.steps
+        self.path: list[int] = [_ABOVE_ROOT]
+        self.statements: list[int] = []
+        self.bodies: list[int] = [NOWHERE]
+        self.scopes: list[int] = [0]
+        self.in_class: list[bool] = [False]
+        self.import_start = 0
+        self.defining: list[tuple[int, str]] = []  # place in the list of definitions, and what is defined
+        self.child_roles, self.name_roles = rules.child_roles, rules.name_roles
+        self.capitals_are_constants = rules.language.capitals_are_constants
+        self.trailing = SEPARATORS if rules.language.optional_semicolons else frozenset(",")
+
+    def run(self, cursor: tree_sitter.TreeCursor) -> None:  # noqa: C901 - one loop for speed: a call a node costs half
+        """Visit every node once, depth first, without recursion."""
+        steps, marks, containers, alone, texts, roles, path = (
+            self.steps, self.rules.marks, self.rules.containers, self.rules.stands_alone, self.tokens.texts,
+            self.tokens.roles, self.path,
+        )  # fmt: skip
+        in_container = False
+        for _ in repeat(None, MAX_NODES):
+            node: tree_sitter.Node = cursor.node  # type: ignore[assignment]  # a cursor always stands on a node
+            kind = node.kind_id
+            step = steps[kind]
+            if step == _MARK:
+                texts.append(marks[kind])
+                roles.append(_TEXT)
+            elif in_container and step < _SKIP and alone[kind] and not (texts and texts[-1] == "case"):
+                if self._statement(cursor, node, kind, step):
+                    in_container = containers[kind]
+                    continue
+            elif step == _NAME_LEAF:
+                self._name(node, kind, cursor)
+            elif step == _PLAIN and len(path) < MAX_DEPTH:
+                if cursor.goto_first_child():
+                    path.append(kind)
+                    in_container = False
+                    continue
+                self._leaf(node)
+            elif step <= _DESCEND:
+                if self._enter(cursor, node, kind, self.rules.opens[kind]):
+                    in_container = containers[kind]
+                    continue
+            elif step != _SKIP and not (in_container and step == _SEPARATOR):
+                self._rest(node, kind, step)
+            if not cursor.goto_next_sibling():
+                if not self._ascend(cursor):
+                    break
+                in_container = containers[path[-1] & _KIND_MASK]
+        else:
+            self._abandon()
+        self._settle_scopes()
+        self.tokens.definitions[:] = [definition for definition in self.tokens.definitions if definition.name]
+
+    def _statement(self, cursor: tree_sitter.TreeCursor, node: tree_sitter.Node, kind: int, step: int) -> bool:
+        """Open a statement; one that is a single leaf is closed again and False is returned."""
+        if step in _INTERIOR:
+            mask = self.rules.opens[kind] | OPENS_STATEMENT
+            return self._enter(cursor, node, kind, mask | OPENS_DEFINITION if self._word_defines(node) else mask)
+        self._open(OPENS_STATEMENT, node, kind)
+        if step == _NAME_LEAF:
+            self._name(node, kind, cursor)
+        else:
+            self._rest(node, kind, step)
+        self._close(OPENS_STATEMENT)
+        return False
+
+    def _enter(self, cursor: tree_sitter.TreeCursor, node: tree_sitter.Node, kind: int, mask: int) -> bool:
+        """Open what begins at a named node and go down; a leaf becomes a token and False is returned."""
+        if len(self.path) >= MAX_DEPTH:
+            self._spoil("too_deep")
+            return False
+        if mask:
+            self._open(mask, node, kind)
+        role = self._role(cursor) if self.rules.transparent[kind] else 0
+        if cursor.goto_first_child():
+            self.path.append(kind | role << _ROLE_SHIFT | mask << _OPENS_SHIFT)
+            return True
+        self._leaf(node)
+        if mask:
+            self._close(mask)
+        return False
+
+    def _ascend(self, cursor: tree_sitter.TreeCursor) -> bool:
+        """Leave finished nodes until one has a sibling; False at the end of the tree."""
+        path = self.path
+        while cursor.goto_parent():
+            left = path.pop()
+            if left >= _OPENED:
+                self._close(left >> _OPENS_SHIFT)
+            if cursor.goto_next_sibling():
+                return True
+        return False
+
+    def _role(self, cursor: tree_sitter.TreeCursor) -> int:
+        """Return the role names have here according to the parent; 0 when it has nothing to say."""
+        parent = self.path[-1]
+        table = self.rules.child_roles[parent & _KIND_MASK]
+        passed = parent >> _ROLE_SHIFT & _ROLE_MASK
+        return passed if table is None else table.get(cursor.field_id or 0) or table.get(0) or passed
+
+    def _formatted(self, node: tree_sitter.Node, kind: int, step: int) -> None:
+        """Add a bracket or a separator, unless formatters put it there, and drop the comma before the bracket."""
+        texts = self.tokens.texts
+        if step == _CLOSER and texts and texts[-1] == ",":
+            self._drop_comma(node)
+        texts.append(self.rules.marks[kind])
+        self.tokens.roles.append(_TEXT)
+
+    def _rest(self, node: tree_sitter.Node, kind: int, step: int) -> None:
+        """Deal with what is less common: brackets, separators, literals, and what may not be what it seems."""
+        if step <= _SEPARATOR:
+            self._formatted(node, kind, step)
+        elif step == _ATOM:
+            self._atom(node, kind)
+        elif step == _SPOIL:
+            self._spoil("syntax_errors" if kind == _ERROR_KIND else "macros")
+        elif node.is_missing:
+            self._spoil("syntax_errors")
+        elif self.rules.steps[kind] != _SEPARATOR or not self.rules.containers[self.path[-1] & _KIND_MASK]:
+            self._formatted(node, kind, self.rules.steps[kind])
+
+    def _name(self, node: tree_sitter.Node, kind: int, cursor: tree_sitter.TreeCursor) -> None:
+        texts = self.tokens.texts
+        text = self.text[node.start_byte : node.end_byte]
+        if not text or not text.isascii():
+            text = self._unusual(text, node)
+        if not text:
+            return
+        parent = self.path[-1]
+        role = 0 if parent < _HANDS_DOWN and self.child_roles[parent] is None else self._role(cursor)
+        role = role or self.name_roles[kind]
+        if role == _BINDING and self.capitals_are_constants and text[0].isupper():
+            role = _NAME
+        if role in _DOTTABLE and texts and texts[-1] in _DOTS:
+            role = _FIELD
+        elif role in _NAMED:
+            self._bind(text, role)
+        texts.append(text)
+        self.tokens.roles.append(role)
+
+    def _text(self, node: tree_sitter.Node) -> str:
+        """Return the text of a leaf; "" for one the parser made up."""
+        text = self.text[node.start_byte : node.end_byte]
+        return text if text and text.isascii() else self._unusual(text, node)
+
+    def _unusual(self, text: str, node: tree_sitter.Node) -> str:
+        """Return the text of a leaf that is not plain ASCII, or that the parser made up."""
+        if not text and node.is_missing:
+            self._spoil("syntax_errors")
+        return text.encode("latin-1").decode("utf-8", "replace")
+
+    def _bind(self, text: str, role: int) -> None:
+        """Note in which scope a name is bound, and what it defines."""
+        tokens, level = self.tokens, -1
+        if role == _DEFINITION:
+            if self.path[-1] >> _OPENS_SHIFT & (OPENS_SCOPE | OPENS_CLASS):
+                level = -2
+            self._call_definition(text)
+        if not self.in_class[level]:
+            tokens.bound.setdefault(text, set()).add(self.scopes[level])
+
+    def _call_definition(self, name: str) -> None:
+        """Give the innermost definition its name, if it has none yet."""
+        if self.defining:
+            place = self.defining[-1][0]
+            definition = self.tokens.definitions[place]
+            if not definition.name:
+                self.tokens.definitions[place] = definition._replace(name=name)
+
+    def _atom(self, node: tree_sitter.Node, kind: int) -> None:
+        text = self._text(node)
+        if text:
+            self.tokens.texts.append(text)
+            self.tokens.roles.append(self.rules.atom_roles[kind])
+
+    def _leaf(self, node: tree_sitter.Node) -> None:
+        """Add a leaf of a kind that usually is none."""
+        text = self._text(node)
+        if text:
+            self.tokens.texts.append(text)
+            self.tokens.roles.append(_TEXT if _is_word_of_grammar(text) else _NAME)
+
+    def _settle_scopes(self) -> None:
+        """Give every token since the last change of scope the scope it stands in."""
+        tokens = self.tokens
+        tokens.scopes.extend([self.scopes[-1]] * (len(tokens.texts) - len(tokens.scopes)))
+
+    def _drop_comma(self, closer: tree_sitter.Node) -> None:
+        """Drop a comma that only formatters care about; the one that makes `(x,)` a tuple stays."""
+        if self.rules.tuples[self.path[-1] & _KIND_MASK]:
+            around = closer.parent
+            if around is not None and around.named_child_count == 1:
+                return
+        self._drop_last()
+
+    def _drop_last(self) -> None:
+        tokens = self.tokens
+        tokens.texts.pop()
+        tokens.roles.pop()
+        del tokens.scopes[len(tokens.texts) :]
+
+    def _open(self, mask: int, node: tree_sitter.Node, kind: int) -> None:
+        tokens, here = self.tokens, len(self.tokens.texts)
+        if mask & OPENS_STATEMENT:
+            self.statements.append(len(tokens.starts))
+            tokens.starts.append(here)
+            tokens.ends.append(here)
+            tokens.homes.append(self.bodies[-1])
+            tokens.whole.append(1)
+            if mask == OPENS_STATEMENT:
+                return
+        if mask & OPENS_BODY:
+            self.bodies.append(len(tokens.owners))
+            tokens.owners.append(self.statements[-1] if self.statements else NOWHERE)
+            tokens.body_starts.append(here)
+            tokens.body_ends.append(here)
+        if mask & (OPENS_SCOPE | OPENS_CLASS):
+            self._settle_scopes()
+            tokens.scope_parents.append(self.scopes[-1])
+            self.scopes.append(len(tokens.scope_parents) - 1)
+            self.in_class.append(bool(mask & OPENS_CLASS))
+        if mask & OPENS_DEFINITION:
+            self._define(self.rules.defines.get(kind) or self._word_defines(node) or "", node, here)
+        if mask & OPENS_IMPORT:
+            self.import_start = here
+
+    def _close(self, mask: int) -> None:
+        tokens = self.tokens
+        if mask & OPENS_IMPORT:
+            tokens.imports.append((self.import_start, len(tokens.texts)))
+        if mask & OPENS_DEFINITION:
+            self._defined()
+        if mask & (OPENS_SCOPE | OPENS_CLASS):
+            self._settle_scopes()
+            self.scopes.pop()
+            self.in_class.pop()
+        if mask & OPENS_BODY:
+            tokens.body_ends[self.bodies.pop()] = len(tokens.texts)
+        if mask & OPENS_STATEMENT:
+            self._close_statement(self.statements.pop())
+
+    def _define(self, what: str, node: tree_sitter.Node, here: int) -> None:
+        """Open a definition; a function directly in a class is a method, one that is assigned has its target's name."""
+        tokens = self.tokens
+        if what == FUNCTION and self.defining and self.defining[-1][1] == CLASS:
+            what = METHOD
+        is_assigned = tokens.texts[-1:] == ["="] and tokens.roles[-2] in _ASSIGNED
+        name = tokens.texts[-2] if is_assigned else ""
+        self.defining.append((len(tokens.definitions), what))
+        tokens.definitions.append(Definition(what, name, node.start_byte, node.end_byte, here, here))
+
+    def _defined(self) -> None:
+        """Close a definition; where a word defines, the one after it is the name."""
+        texts, place = self.tokens.texts, self.defining.pop()[0]
+        definition = self.tokens.definitions[place]
+        name = definition.name
+        if not name and self.rules.language.definition_words:
+            name = next(iter(texts[definition.first_token + 1 : definition.first_token + 2]), "")
+        self.tokens.definitions[place] = definition._replace(name=name, end_token=len(texts))
+
+    def _word_defines(self, node: tree_sitter.Node) -> str | None:
+        """Return what the first word of a statement defines, in a language where only words tell."""
+        words = self.rules.language.definition_words
+        match = _WORD.match(self.source, node.start_byte) if words else None
+        return words.get(match[0].decode()) if match else None
+
+    def _close_statement(self, statement: int) -> None:
+        tokens = self.tokens
+        start = tokens.starts[statement]
+        if len(tokens.texts) > start and tokens.texts[-1] in self.trailing:
+            self._drop_last()
+        if self.rules.language.indented and len(tokens.texts) == start + 1 and tokens.roles[-1] == _STRING:
+            self._drop_last()  # a docstring says nothing about shape
+        tokens.ends[statement] = len(tokens.texts)
+
+    def _spoil(self, reason: str) -> None:
+        self.tokens.leave_out(reason)
+        for statement in self.statements:
+            self.tokens.whole[statement] = 0
+
+    def _abandon(self) -> None:
+        """Close what is open when the file has too many nodes; nothing half-read is whole."""
+        self._spoil("too_many_tokens")
+        here = len(self.tokens.texts)
+        for statement in self.statements:
+            self.tokens.ends[statement] = here
+        for body in self.bodies[1:]:
+            self.tokens.body_ends[body] = here
+
+
+def _is_word_of_grammar(text: str) -> bool:
+    """Tell whether a leaf the language's data says nothing about may be shown: a known keyword, or no word at all."""
+    return text in KEYWORDS or not any(letter.isalnum() for letter in text)

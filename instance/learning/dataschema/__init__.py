@@ -1,0 +1,1 @@
+"""Tables, columns, keys and indexes as the repository itself declares them: migrations replayed, models merged in."""

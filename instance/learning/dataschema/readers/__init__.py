@@ -1,0 +1,1 @@
+"""One reader per way of declaring a table; each returns the changes of one file."""
