@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from bench.report import print_expectation, print_machine
-from instance.learning.sequences import Calls, closed, mine
+from instance.learning.usage.sequences import Calls, closed, mine
 
 LIMIT = 50
 REFERENCES = (

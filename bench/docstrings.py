@@ -12,7 +12,7 @@ from bench.corpora import corpus
 from instance.analysis.languages import LANGUAGES
 from instance.analysis.parse import parse
 from instance.analysis.workspace import read_source, walk
-from instance.learning.chunks import Chunk, Lines, chunks
+from instance.learning.search.chunks import Chunk, Lines, chunks
 
 QUESTION_WORDS_MIN: Final = 3
 QUESTION_WORDS_MAX: Final = 60

@@ -28,12 +28,12 @@ from instance.agents.reading import chunk_rows
 from instance.analysis.languages import LANGUAGES
 from instance.analysis.parse import parse
 from instance.analysis.workspace import read_source, walk
-from instance.learning.bm25 import Ranking, postings, rank
-from instance.learning.chunks import Chunk, chunks
-from instance.learning.hybrid import fuse
 from instance.learning.idioms import FileContext, study
-from instance.learning.sentences.model import PACKAGE, installed, sentence_model
-from instance.learning.subtokens import bag
+from instance.learning.search.bm25 import Ranking, postings, rank
+from instance.learning.search.chunks import Chunk, chunks
+from instance.learning.search.hybrid import fuse
+from instance.learning.search.sentences.model import PACKAGE, installed, sentence_model
+from instance.learning.search.subtokens import bag
 from instance.learning.vocabulary import vocabulary
 from instance.store import chunks as store
 from instance.store import workspace

@@ -49,14 +49,16 @@ def main() -> None:
     parser.add_argument("--checkouts", type=Path, help="directory of <language>/<git checkout>, studied as well")
     checkouts = _checkouts(parser.parse_args().checkouts)
     print_machine()
-    languages = _languages([*_packages(), *checkouts])
+    sources = [*_packages(), *checkouts]
+    mined = mine_all(sources)
+    languages = _languages(mined)
     results = _measure(languages, {source.name: source.root for source in checkouts})
     for places, number in enumerate(PLACES):
         _print_recall(results, places, number)
     _print_by_language(results)
     _print_shown(languages)
     _print_expectations(results)
-    wire.main()
+    wire.measure(LANGUAGES[0], mined, sources)
 
 
 def _packages() -> Iterator[Source]:
@@ -69,11 +71,11 @@ def _checkouts(directory: Path | None) -> list[Source]:
     return [Source(git.parent.parent.name, git.parent.name, git.parent, "", None) for git in found]
 
 
-def _languages(sources: Iterable[Source]) -> list[Language]:
-    """Mine, and leave out repositories with hardly a file, and languages with too few repositories."""
-    mined = sorted(mine_all(list(sources)), key=attrgetter("language", "name"))
+def _languages(mined: Iterable[Repository]) -> list[Language]:
+    """Leave out repositories with hardly a file, and languages with too few repositories."""
     large = [repository for repository in mined if len(repository.files) >= FILES_MIN]
-    grouped = [(name, list(found)) for name, found in groupby(large, key=attrgetter("language"))]
+    ordered = sorted(large, key=attrgetter("language", "name"))
+    grouped = [(name, list(found)) for name, found in groupby(ordered, key=attrgetter("language"))]
     return [Language(name, found) for name, found in grouped if len(found) >= REPOSITORIES_MIN]
 
 
@@ -132,7 +134,7 @@ def _print_by_language(results: Results) -> None:
 def _print_shown(languages: list[Language]) -> None:
     print(f"\n{'what crosses':14} {'repositories':>12} {'patterns each':>14} {'in >= 2':>9} {'template shown':>15}")
     for language in languages:
-        heard = language.heard(-1)
+        heard = language.heard()
         shown = sum(language.shows(identity, one) for identity, one in heard.items())
         said = np.mean([len(one.files) for one in language.said])
         share = shown / max(len(heard), 1)

@@ -6,7 +6,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from instance.agents.librarian import read_all
 from instance.agents.student import Student
-from instance.learning.sentences.model import installed
+from instance.learning.search.sentences.model import installed
 from instance.store import outbox
 from instance.sync.downlink import Downlink
 from instance.sync.receipts import Receipts

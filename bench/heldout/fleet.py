@@ -7,10 +7,11 @@ for an instance of its own.
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from heapq import nlargest
+from types import MappingProxyType
 from typing import Final
 
 from bench.heldout.mined import Repository, count
@@ -28,6 +29,7 @@ HEARD_MIN: Final = 2
 
 _DEFAULTS: Final = InstanceSettings(nats_url="nats://nowhere")
 _FILES_MIN, _PATTERNS_MAX = _DEFAULTS.pattern_files_min, _DEFAULTS.patterns_shared_max
+_AS_SAID: Final[Mapping[str, int]] = MappingProxyType({})
 _GATE: Final = Gate(_DEFAULTS.sharing, {}, frozenset())
 
 
@@ -54,13 +56,14 @@ class Language:
             self.idioms |= one.idioms
             self.bits |= one.bits
 
-    def heard(self, without: int) -> dict[bytes, FleetEvidence]:
+    def heard(self, without: int | None = None, totals: Mapping[str, int] = _AS_SAID) -> dict[bytes, FleetEvidence]:
         """What the fleet says of each pattern that several of the other repositories have."""
         others = [one for number, one in enumerate(self.said) if number != without]
         repositories = Counter(identity for one in others for identity in one.files)
         rates: Counter[bytes] = Counter()
         for one in others:
-            rates.update({identity: files / one.files_total for identity, files in one.files.items()})
+            total = totals.get(one.name, one.files_total)
+            rates.update({identity: files / total for identity, files in one.files.items()})
         return {
             identity: FleetEvidence(holders, rates[identity] / len(others))
             for identity, holders in repositories.items()

@@ -12,11 +12,11 @@ import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from instance.analysis.workspace import read_source
-from instance.learning.bm25 import Collection, Ranking, best, postings, rank
-from instance.learning.chunks import Lines, digest_of
-from instance.learning.hybrid import fuse
-from instance.learning.sentences.model import SentenceModel, sentence_model
-from instance.learning.subtokens import bag
+from instance.learning.search.bm25 import Collection, Ranking, best, postings, rank
+from instance.learning.search.chunks import Lines, digest_of
+from instance.learning.search.hybrid import fuse
+from instance.learning.search.sentences.model import SentenceModel, sentence_model
+from instance.learning.search.subtokens import bag
 from instance.store import chunks as store
 from instance.store import embeddings, mentions
 from instance.store.chunks import Place

@@ -9,9 +9,9 @@ from pathlib import Path
 from instance.analysis.languages import language_of
 from instance.analysis.parse import parse
 from instance.analysis.workspace import FileStamp, Skipped, SourceFile, read_source
-from instance.learning.chunks import Chunk, chunks
 from instance.learning.facts import gather_facts, pack_facts
 from instance.learning.idioms import FileContext, mine
+from instance.learning.search.chunks import Chunk, chunks
 from instance.learning.support import pack
 from instance.learning.vocabulary import vocabulary
 from instance.store.chunks import ChunkRow

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 
 from instance.agents.agent import Agent, Finding
 from instance.agents.codebase import Codebase
-from instance.learning.usage import usage_patterns
+from instance.learning.usage.patterns import usage_patterns
 
 
 class UsageReader(Agent):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from instance.agents import librarian
 from instance.agents.librarian import Answer, Hit
 from instance.cli.target import open_target, resolve_settings
-from instance.learning.sentences.model import SentenceModel, installed, sentence_model
+from instance.learning.search.sentences.model import SentenceModel, installed, sentence_model
 from instance.learning.templates import readable
 from shared.commandline import print_table
 from shared.database import transaction

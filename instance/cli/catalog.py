@@ -14,7 +14,7 @@ from instance.cli.ranking import Surroundings, ranked, surroundings
 from instance.cli.target import Target, hexadecimal_prefix, open_target, resolve_settings
 from instance.learning.selection import score
 from instance.learning.templates import readable
-from instance.learning.usage import SEQUENCE
+from instance.learning.usage.patterns import SEQUENCE
 from instance.store import observations, outbox, workspace
 from instance.store import patterns as store
 from instance.store.observations import CODE, Known

@@ -8,11 +8,11 @@ from msgspec import Struct
 from instance.analysis.tokens import Tokens
 from instance.learning.architecture.outline import Outline
 from instance.learning.architecture.reading import outline
-from instance.learning.calls import LibraryCalls, calls_in, pack_calls, unpack_calls
 from instance.learning.dataschema.changes import Change, pack, unpack
 from instance.learning.dataschema.reading import tables_in
 from instance.learning.idioms import FileContext
 from instance.learning.imports import Import, read_imports
+from instance.learning.usage.calls import LibraryCalls, calls_in, pack_calls, unpack_calls
 from shared.errors import PermanentError
 
 

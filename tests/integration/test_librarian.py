@@ -13,8 +13,8 @@ from instance.agents.librarian import Answer, answer, fill_in, search
 from instance.agents.reading import chunk_rows
 from instance.analysis.languages import LANGUAGES
 from instance.analysis.parse import parse
-from instance.learning.chunks import Lines, chunks
-from instance.learning.sentences.model import SentenceModel
+from instance.learning.search.chunks import Lines, chunks
+from instance.learning.search.sentences.model import SentenceModel
 from instance.store import chunks as store
 from instance.store import embeddings, insights, workspace
 from instance.store.workspace import FileRow, PatternRow, Repository

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instance.learning.bm25 import LENGTH_WEIGHT, SATURATION, Collection, Ranking, best, postings, rank
-from instance.learning.hybrid import MEANING_WEIGHT, fuse
+from instance.learning.search.bm25 import LENGTH_WEIGHT, SATURATION, Collection, Ranking, best, postings, rank
+from instance.learning.search.hybrid import MEANING_WEIGHT, fuse
 
 words = st.sampled_from(["open", "file", "retry", "bank", "card"])
 documents = st.lists(st.lists(words, min_size=1, max_size=12).map(Counter), min_size=1, max_size=8)

@@ -8,9 +8,9 @@ from hypothesis import strategies as st
 
 from instance.analysis.languages import LANGUAGES
 from instance.analysis.parse import parse
-from instance.learning.calls import LibraryCalls, calls_in, pack_calls, unpack_calls
 from instance.learning.imports import read_imports
-from instance.learning.sequences import SEQUENCE_CALLS_MAX
+from instance.learning.usage.calls import LibraryCalls, calls_in, pack_calls, unpack_calls
+from instance.learning.usage.sequences import SEQUENCE_CALLS_MAX
 from instance.learning.vocabulary import vocabulary
 from shared.errors import PermanentError
 from tests.support.snippets import CANARIES, LOCALS, RESERVED

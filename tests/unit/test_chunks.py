@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from instance.analysis.languages import LANGUAGES
 from instance.analysis.parse import parse
-from instance.learning.chunks import (
+from instance.learning.search.chunks import (
     CHUNKS_MAX,
     EXCERPT_LETTERS_MAX,
     FUNCTION_BYTES_MAX,

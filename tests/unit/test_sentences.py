@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
-from instance.learning.sentences import model as sentences
-from instance.learning.sentences.model import PIECES_MAX, SentenceModel, installed, sentence_model
-from instance.learning.sentences.wordpiece import WordPieces
+from instance.learning.search.sentences import model as sentences
+from instance.learning.search.sentences.model import PIECES_MAX, SentenceModel, installed, sentence_model
+from instance.learning.search.sentences.wordpiece import WordPieces
 from shared.errors import NotFoundError, PermanentError
 from tests.support.sentences import HEADS, HIDDEN, LAYERS, PIECES, tiny_model, tiny_weights
 

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from instance.learning import sequences
-from instance.learning.sequences import DISTANCE_MAX, LENGTH_MAX, Calls, Index, closed, cover, mine
+from instance.learning.usage import sequences
+from instance.learning.usage.sequences import DISTANCE_MAX, LENGTH_MAX, Calls, Index, closed, cover, mine
 
 FILES: list[Sequence[str]] = [
     ("open", "read", "close"),

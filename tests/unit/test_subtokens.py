@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instance.learning.subtokens import WORD_LETTERS_MAX, bag
+from instance.learning.search.subtokens import WORD_LETTERS_MAX, bag
 
 
 @pytest.mark.parametrize(

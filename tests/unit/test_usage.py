@@ -2,10 +2,10 @@ from __future__ import annotations
 
 import random
 
-from instance.learning.calls import LibraryCalls
 from instance.learning.selection import Candidate
 from instance.learning.templates import readable
-from instance.learning.usage import SEQUENCE, usage_patterns
+from instance.learning.usage.calls import LibraryCalls
+from instance.learning.usage.patterns import SEQUENCE, usage_patterns
 from schemas.fingerprint import fingerprint
 
 

@@ -11,11 +11,11 @@ from itertools import islice, pairwise
 from typing import Final
 
 from instance.analysis.languages import LANGUAGES
-from instance.learning.calls import LibraryCalls
 from instance.learning.idioms import Idiom
 from instance.learning.origins import origin_of
 from instance.learning.selection import Candidate
-from instance.learning.sequences import Calls, CallSequence, Index, closed, cover
+from instance.learning.usage.calls import LibraryCalls
+from instance.learning.usage.sequences import Calls, CallSequence, Index, closed, cover
 from instance.learning.vocabulary import LANGUAGE, vocabulary
 from schemas.fingerprint import fingerprint
 

@@ -18,8 +18,8 @@ from msgspec import Struct
 
 from instance.analysis.language import CLASS
 from instance.analysis.tokens import Definition, Tokens
-from instance.learning.bm25 import NAME_WEIGHT
-from instance.learning.subtokens import bag
+from instance.learning.search.bm25 import NAME_WEIGHT
+from instance.learning.search.subtokens import bag
 
 CHUNKS_MAX: Final = 2000
 """Of one file."""

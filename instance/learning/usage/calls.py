@@ -11,11 +11,11 @@ import msgspec
 
 from instance.analysis.language import Role
 from instance.analysis.tokens import Tokens
-from instance.learning.chains import Call, Chains, calls_in_order
 from instance.learning.imports import Import, declared_modules
-from instance.learning.sequences import SEQUENCE_CALLS_MAX
-from instance.learning.values import Value, Values
-from instance.learning.variables import Variables, named
+from instance.learning.usage.chains import Call, Chains, calls_in_order
+from instance.learning.usage.sequences import SEQUENCE_CALLS_MAX
+from instance.learning.usage.values import Value, Values
+from instance.learning.usage.variables import Variables, named
 from instance.learning.vocabulary import Vocabulary
 from shared.errors import PermanentError
 

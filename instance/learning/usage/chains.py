@@ -9,8 +9,8 @@ from typing import Final, NamedTuple
 
 from instance.analysis.language import Role
 from instance.analysis.tokens import Tokens
-from instance.learning.brackets import Brackets
-from instance.learning.values import Kind, Value, Values
+from instance.learning.usage.brackets import Brackets
+from instance.learning.usage.values import Kind, Value, Values
 
 DOTS = frozenset({".", "?.", "::"})
 _NAMES = frozenset({int(Role.NAME), int(Role.FIELD), int(Role.DEFINITION), int(Role.BINDING), int(Role.LABEL)})

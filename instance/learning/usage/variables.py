@@ -15,8 +15,8 @@ from itertools import compress
 from instance.analysis.language import Role, words
 from instance.analysis.languages import LANGUAGES
 from instance.analysis.tokens import NOWHERE, Tokens
-from instance.learning.chains import DOTS, Chain
-from instance.learning.values import Kind, Value
+from instance.learning.usage.chains import DOTS, Chain
+from instance.learning.usage.values import Kind, Value
 
 _NAME, _FIELD, _BINDING, _LABEL = (int(role) for role in (Role.NAME, Role.FIELD, Role.BINDING, Role.LABEL))
 _VARIABLE = frozenset({_NAME, _BINDING})

@@ -6,7 +6,7 @@ from typing import Final
 
 import numpy as np
 
-from instance.learning.bm25 import Ranking, Scores
+from instance.learning.search.bm25 import Ranking, Scores
 
 MEANING_WEIGHT: Final = 2.0
 """How much more the model counts than the words; measured by `python -m bench search`."""
