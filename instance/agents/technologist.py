@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterable, Iterator
 
@@ -14,6 +15,7 @@ from instance.learning.technology.manifests import is_manifest
 from instance.learning.technology.usage import Usage
 
 MANIFESTS_MAX = 2_000
+_RELEASE = re.compile(r"[<>=!~^v ]{0,4}\d[\w.*+!-]{0,40}(?:(?:,| |\|\|){1,3}[<>=!~^v ]{0,4}\d[\w.*+!-]{0,40}){0,5}")
 
 
 class Technologist(Agent):
@@ -55,15 +57,19 @@ def _languages(codebase: Codebase) -> Iterator[Finding]:
 def _framework(found: Framework) -> Finding:
     files = max(found.importing_files, 1)
     body = {"name": found.id, "confidence": round(found.confidence, 2), "category": found.category}
-    if found.version:
-        body["release"] = found.version[:200]
+    if release := _release(found.version):
+        body["release"] = release
     return Finding(kind="technology.framework", name=found.id, files=files, occurrences=files, body=body)
+
+
+def _release(version: str) -> str:
+    """Return a version or a range; nothing of what is asked for by an address, a path or the name of a branch."""
+    return version if _RELEASE.fullmatch(version) else ""
 
 
 def _dependency(found: Dependency) -> Finding:
     body = {"ecosystem": found.ecosystem, "scope": found.scope.value, "name": found.name[:4096]}
-    version = found.version or found.spec
-    if version:
-        body["release"] = version[:200]
+    if release := _release(found.version or "") or _release(found.spec):
+        body["release"] = release
     identity = f"pkg:{found.ecosystem}/{found.name}"
     return Finding(kind="technology.dependency", name=found.name, identity=identity, body=body)

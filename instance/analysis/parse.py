@@ -1,15 +1,17 @@
 """From source text to flat lists of tokens and statements, in one pass over the syntax tree.
 
 Hostile input costs bounded time and memory: the parser gets a budget of steps (not of seconds, so that every machine
-leaves out the same files), the walk a maximal depth and number of nodes. On some input every step takes longer and
-more memory than the one before; only that is stopped by the clock, when a file takes many times what any file takes
-that a person wrote. What was left out is counted.
+leaves out the same files), the walk a maximal depth and number of nodes. What the parser remembers of brackets that
+are never closed grows with their square, in one step at the end of the file, so there must not be many. What else
+makes single steps slow is stopped by the clock, when a file takes many times what any file takes that a person wrote.
+What was left out is counted.
 """
 
 from __future__ import annotations
 
 import time
 
+import numpy as np
 import tree_sitter
 
 from instance.analysis.grammar import grammar
@@ -19,6 +21,8 @@ from instance.analysis.tokens import Tokens
 
 MAX_SOURCE_BYTES = 1 << 20
 MAX_PARSE_STEPS = 100_000
+MAX_OPEN_BRACKETS = 500
+MAX_OPEN_ANGLES = 2000  # most are no brackets at all
 _GRACE_SECONDS = 0.25
 _SECONDS_PER_BYTE_MAX = 2e-6  # of this thread's own work; what people write takes a twentieth
 _CHUNK_BYTES = 1 << 16
@@ -30,6 +34,9 @@ def parse(source: bytes, language: Language) -> Tokens:
     if len(source) > MAX_SOURCE_BYTES:
         tokens.leave_out("too_large")
         return tokens
+    if _BRACKETS.open_more_than(MAX_OPEN_BRACKETS, source) or _ANGLES.open_more_than(MAX_OPEN_ANGLES, source):
+        tokens.leave_out("too_nested")
+        return tokens
     rules = grammar(language.name)
     tree = _tree(source, rules.parser)
     if tree is None:
@@ -40,6 +47,26 @@ def parse(source: bytes, language: Language) -> Tokens:
     if broken:
         tokens.leave_out("broken_statements", broken)
     return tokens
+
+
+class _Brackets:
+    """Some kinds of brackets; counts how many of them are open at once."""
+
+    def __init__(self, openers: bytes, closers: bytes) -> None:
+        self._steps = np.zeros(256, dtype=np.int32)
+        self._steps[list(openers)], self._steps[list(closers)] = 1, -1
+        self._others = bytes(set(range(256)) - {*openers, *closers})
+
+    def open_more_than(self, most: int, source: bytes) -> bool:
+        """Tell whether more are open somewhere, wherever one begins to count; those in strings and comments count."""
+        brackets = source.translate(None, self._others)
+        if len(brackets) <= most:
+            return False
+        depths = np.cumsum(self._steps[np.frombuffer(brackets, dtype=np.uint8)])
+        return bool((depths - np.minimum.accumulate(depths)).max() > most)
+
+
+_BRACKETS, _ANGLES = _Brackets(b"([{", b")]}"), _Brackets(b"<", b">")
 
 
 def _tree(source: bytes, parser: tree_sitter.Parser) -> tree_sitter.Tree | None:

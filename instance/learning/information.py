@@ -8,7 +8,7 @@ anything fits.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import accumulate
+from itertools import accumulate, compress
 
 HOLE = "\x1a"  # what the label of a hole is known by, before holes are numbered
 NAME_BITS = 6.0
@@ -19,6 +19,7 @@ SHOWN_STRING_BITS = 4.0
 FOLD_BITS = 1.0
 PUNCTUATION_BITS = 0.5
 TELLING_BITS_MIN = 9.5
+DOTS = frozenset({".", "?.", "::"})
 _COMMONPLACE = frozenset(
     """
     self cls this super None True False null nil true false undefined _ ok error
@@ -39,20 +40,41 @@ _PRICES_MAX = 1 << 16
 
 def bits(template: str, names: Iterable[tuple[str, str]]) -> float:
     """Return the price of a template; `names` are its public ones with their origins."""
-    prices = priced(template, names)
-    return sum(map(prices.__getitem__, template.split(" ")))
-
-
-def running_bits(labels: Iterable[str], names: Sequence[tuple[str, str] | None]) -> list[float]:
-    """Return what the labels of a file cost up to each place, so that a part costs the difference of two."""
-    prices = [_PRICES[label] if name is None else _named(*name) for label, name in zip(labels, names, strict=True)]
-    return [0.0, *accumulate(prices)]
+    return sum(priced(template, names).values())
 
 
 def priced(template: str, names: Iterable[tuple[str, str]]) -> dict[str, float]:
-    """Return the price of each part of a template."""
-    prices = {part: _PRICES[part] for part in template.split(" ")}
-    prices.update((name, _named(name, origin)) for name, origin in names)
+    """Return the price of all there is of each part of a template; a public chain like `os . path` is one part."""
+    parts, known = template.split(" "), {name: (name, origin) for name, origin in names}
+    public = [known.get(part) for part in parts]
+    found: dict[str, float] = {}
+    chain, chain_price = "", 0.0
+    for at, price in enumerate(_prices(parts, public)):
+        if public[at] is None:
+            found[parts[at]] = found.get(parts[at], 0.0) + price
+            continue
+        continues = chain and at > 1 and parts[at - 1] in DOTS and public[at - 2] is not None
+        if chain and not continues:
+            found[chain] = found.get(chain, 0.0) + chain_price
+        chain = f"{chain}.{parts[at]}" if continues else parts[at]
+        chain_price = chain_price + price if continues else price
+    if chain:
+        found[chain] = found.get(chain, 0.0) + chain_price
+    return found
+
+
+def running_bits(labels: Sequence[str], names: Sequence[tuple[str, str] | None]) -> list[float]:
+    """Return what the labels of a file cost up to each place, so that a part costs the difference of two."""
+    return [0.0, *accumulate(_prices(labels, names))]
+
+
+def _prices(labels: Sequence[str], names: Sequence[tuple[str, str] | None]) -> list[float]:
+    """Return the price of each label; a public member of what is public itself is half expected."""
+    prices = list(map(_PRICES.__getitem__, labels))
+    for at in compress(range(len(names)), names):
+        price = _named(*names[at])  # type: ignore[misc]  # the selectors are the names themselves
+        is_member = at > 1 and labels[at - 1] in DOTS and names[at - 2] is not None
+        prices[at] = price / 2 if is_member else price
     return prices
 
 

@@ -68,13 +68,13 @@ class Wiretap:
         return [place for text in texts for place in around.findall(text)]
 
     async def templates(self) -> Iterator[tuple[str, str]]:
-        """Language and text of every template, in events and insights alike."""
+        """Language and text of every template of code, in events and insights alike; shapes of tables have none."""
         bodies = [body for message in await self.finish() if (body := json_of(message)) is not None]
         return (
             (one.get("language", ""), one["template"])
             for body in bodies
             for one in objects_in(body)
-            if one.get("template")
+            if one.get("template") and one.get("language")
         )
 
 

@@ -135,6 +135,66 @@ end
 """,
 }
 
+# Manifests, deployments and schemas, which agents read beside the source code.
+SURROUNDINGS = {
+    "pyproject.toml": """
+[project]
+name = "{own}-app"
+dependencies = ["{own}-sdk>=1.0", "requests @ git+https://{text}.example/{path}@{key}", "click>=8.1"]
+[project.scripts]
+{own} = "{own}_app.{path}:main"
+""",
+    "web/package.json": """
+{{"name": "@{own}/web", "bin": {{"{own}": "./{path}.js"}},
+  "dependencies": {{"@{own}/ui": "1.2.0", "react": "git+https://{text}.example/{path}#{key}", "vue": "^3.4.0"}}}}
+""",
+    "service/go.mod": """
+module {own}.example/{path}
+
+require {own}.example/lib v1.0.0 // {text}
+require github.com/spf13/cobra v1.8.0
+""",
+    "core/Cargo.toml": """
+[package]
+name = "{own}"
+version = "1.0.0"
+[dependencies]
+{own}_core = {{ path = "../{path}" }}
+serde = {{ git = "https://{text}.example/{path}", branch = "{key}" }}
+""",
+    "compose.yaml": """
+services:
+  {own}: {{image: "{own}.example/{text}:1", environment: {{TOKEN: {key}}}}}
+  db: {{image: "postgres:17"}}
+""",
+    "migrations/0001_start.sql": """
+-- {text}
+CREATE TYPE {own}_kind AS ENUM ('{text}');
+CREATE TABLE {own}_orders (
+    {own}_id bigint PRIMARY KEY, {own}_note text NOT NULL DEFAULT '{text}', kind {own}_kind,
+    {own}_owner bigint REFERENCES {own}_people, created_at timestamptz NOT NULL, updated_at timestamptz NOT NULL
+);
+CREATE INDEX {own}_by_owner ON {own}_orders ({own}_owner);
+""",
+    "store/{path}_models.py": """
+from django.db import models
+from sqlalchemy import Column, Integer, String, Table
+
+
+class {own}Order(models.Model):
+    {own}_note = models.TextField(default="{text}", db_column="{own}_column")
+
+    class Meta:
+        db_table = "{own}_orders"
+""",
+    "schema.prisma": """
+model {own}Order {{
+  id Int @id
+  {own}Note String @default("{text}")
+}}
+""",
+}
+
 # Names a repository gave to what it hung on the objects of a package everybody knows.
 ON_PUBLIC_OBJECTS = """
 import pytest
@@ -182,6 +242,8 @@ class Canaries:
         for language, suffix in SUFFIXES.items():
             for place in ("one", "two"):
                 files[f"{self.path}_{place}/{self.path}_{language}.{suffix}"] = self._program(language)
+        for place, text in SURROUNDINGS.items():
+            files[place.format(path=self.path)] = self._filled(text)
         return codebase(directory / f"{self.path}_root", files)
 
     def plant_more(self, workspace: Path) -> None:
@@ -191,6 +253,9 @@ class Canaries:
             codebase(workspace, {f"{self.path}_{place}.{suffix}": source for place in ("three", "four")})
 
     def _program(self, language: str) -> str:
+        return self._filled(PROGRAMS[language])
+
+    def _filled(self, text: str) -> str:
         names = {"house": self.house, "own": self.own, "text": self.text, "path": self.path, "key": self.key}
         types = {"House": self.house.capitalize(), "Own": self.own.capitalize()}
-        return PROGRAMS[language].format(**names, **types)
+        return text.format(**names, **types)
