@@ -6,18 +6,18 @@ the first 50 of a list. The other repositories of the language are the fleet, of
 is used, and the table of factors is fitted without the repository held out.
 
 Files are split at random, and by release: packages carry no history, so all files of an older release are seen, and
-files new or changed in the later one are to come. Checkouts of git (`--checkouts`) are split by first commit.
+files new, or new or changed, in the later one are to come. Checkouts of git (`--checkouts`) are split by first commit.
 """
 
 from __future__ import annotations
 
 import argparse
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import groupby
 from operator import attrgetter
 from pathlib import Path
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -25,11 +25,13 @@ from bench import corpora
 from bench.corpora import Source
 from bench.heldout import splits, wire
 from bench.heldout.fleet import Language, table
-from bench.heldout.mined import Repository, mine_all
+from bench.heldout.mined import WORKERS, Repository, mine_all
 from bench.heldout.paired import Difference, difference
-from bench.heldout.ranking import BOTH, LISTS, LOCAL, PLACES, Recall, knowledge, recalls
+from bench.heldout.ranking import BOTH, KNOWN, LISTS, LOCAL, PLACES, Recall, knowledge, recalls
 from bench.heldout.splits import FILES_MIN, SHARES_SEEN, Split
 from bench.report import print_expectation, print_machine
+from centralcloud.learning.calibration import Outcome
+from shared.pool import cpu_pool
 
 LANGUAGES: Final = ("python", "go", "typescript", "javascript", "rust", "java")
 REPOSITORIES_MIN: Final = 8
@@ -39,8 +41,18 @@ EXPECTED: Final = {"5 % seen": 0.066, "20 % seen": 0.048, "50 % seen": 0.021}
 EXPECTED_UNSEEN: Final = 0.185
 LOSS_MAX: Final = 0.01
 
+RELEASES: Final = {"release: new or changed": True, "release: new": False}
+
 Results = dict[str, list[tuple[str, dict[str, Recall]]]]
 """By split: language and the recall of each list, for every repository."""
+
+
+class Job(NamedTuple):
+    """A language to measure, how well the others are foretold, and where the checkouts are."""
+
+    language: Language
+    others: list[tuple[str, Outcome]]
+    checkouts: Mapping[str, Path]
 
 
 def main() -> None:
@@ -79,27 +91,40 @@ def _languages(mined: Iterable[Repository]) -> list[Language]:
     return [Language(name, found) for name, found in grouped if len(found) >= REPOSITORIES_MIN]
 
 
-def _measure(languages: list[Language], checkouts: Mapping[str, Path]) -> Results:
-    outcomes = {one.name: one.outcome() for one in languages}
-    results: Results = defaultdict(list)
-    for language in languages:
-        others = [(name, one) for name, one in outcomes.items() if name != language.name and one is not None]
-        for number, repository in enumerate(language.repositories):
-            heard = language.heard(number)
-            calibration = table(language, number, others)
-            for name, split in _splits(repository, checkouts):
-                found = recalls(language, split, knowledge(language, split, heard, calibration))
-                if found is not None:
-                    results[name].append((language.name, found))
+def _measure(languages: Sequence[Language], checkouts: Mapping[str, Path]) -> Results:
+    """Hold every repository out in turn, two languages at a time."""
+    with cpu_pool(WORKERS) as pool:
+        outcomes = dict(zip((one.name for one in languages), pool.map(Language.outcome, languages), strict=True))
+        jobs = [
+            Job(language, [(name, one) for name, one in outcomes.items() if one and name != language.name], checkouts)
+            for language in languages
+        ]
+        results: Results = defaultdict(list)
+        for found in pool.map(_measure_language, jobs):
+            for name, one in found:
+                results[name].append(one)
+    return results
+
+
+def _measure_language(job: Job) -> list[tuple[str, tuple[str, dict[str, Recall]]]]:
+    language, results = job.language, []
+    for number, repository in enumerate(language.repositories):
+        heard = language.heard(number)
+        calibration = table(language, number, job.others)
+        for name, split in _splits(repository, job.checkouts):
+            found = recalls(language, split, knowledge(language, split, heard, calibration))
+            if found is not None:
+                results.append((name, (language.name, found)))
     return results
 
 
 def _splits(repository: Repository, checkouts: Mapping[str, Path]) -> Iterator[tuple[str, Split]]:
     for share in SHARES_SEEN:
         yield f"{share:.0%} seen".replace("%", " %"), splits.at_random(repository, share)
-    release = splits.by_release(repository)
-    if release is not None:
-        yield "older release", release
+    for name, also_changed in RELEASES.items():
+        release = splits.by_release(repository, also_changed=also_changed)
+        if release is not None:
+            yield name, release
     if repository.name in checkouts:
         for share in SHARES_SEEN[1:]:
             yield (
@@ -109,10 +134,11 @@ def _splits(repository: Repository, checkouts: Mapping[str, Path]) -> Iterator[t
 
 
 def _print_recall(results: Results, places: int, number: int) -> None:
-    print(f"\nrecall@{number:<19} {'repositories':>12} {'':>2}{''.join(f'{name:>28}' for name in LISTS)}")
+    columns = [*LISTS, KNOWN]
+    print(f"\nrecall@{number:<19} {'repositories':>12}{''.join(f'{name:>28}' for name in columns)}")
     for split, found in results.items():
-        means = "".join(f"{np.mean(_column(found, name, places)):28.3f}" for name in LISTS)
-        print(f"{split:26} {len(found):12} {'':>2}{means}")
+        means = "".join(f"{np.mean(_column(found, name, places)):28.3f}" for name in columns)
+        print(f"{split:26} {len(found):12}{means}")
     print(f"\n{BOTH} minus {LOCAL}, recall@{number}: mean [95 % interval], repositories won/tied/lost")
     for split, found in results.items():
         print(f"{split:26} {_gain(found, places)}")

@@ -29,10 +29,14 @@ def at_random(repository: Repository, share: float) -> Split:
     return _divided(files, share)
 
 
-def by_release(repository: Repository) -> Split | None:
-    """Take the older release as seen, and as unseen what is new or changed in the later one; None without one."""
-    before = {file.digest for file in repository.older}
-    split = Split(repository.older, [file for file in repository.files if file.digest not in before])
+def by_release(repository: Repository, *, also_changed: bool) -> Split | None:
+    """Take the older release as seen, and as unseen what is new in the later one; None where that is too little.
+
+    A changed file shows most of its patterns again, so with those the own files tell far more of what is to come.
+    """
+    digests, paths = {file.digest for file in repository.older}, {file.path for file in repository.older}
+    later = [file for file in repository.files if file.digest not in digests]
+    split = Split(repository.older, [file for file in later if also_changed or file.path not in paths])
     return split if min(map(len, split)) >= FILES_MIN else None
 
 

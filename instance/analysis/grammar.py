@@ -93,7 +93,7 @@ _MARKS = bytes([Step.MARK, Step.CLOSER, Step.SEPARATOR])
 
 
 def _step(language: Language, kind: str, text: str) -> Step:
-    if text in language.dropped or kind in language.comments:
+    if not text or text in language.dropped or kind in language.comments:  # Go's end of file has no text
         return Step.SKIP
     if not kind:
         return Step.CLOSER if text in _CLOSERS else Step.SEPARATOR if text in SEPARATORS else Step.MARK

@@ -55,6 +55,11 @@ KEYWORDS = words(
 )
 
 
+def is_word_of_grammar(text: str) -> bool:
+    """Tell whether a leaf the language's data says nothing about may be shown: a known keyword, or no word at all."""
+    return text in KEYWORDS or not any(letter.isalnum() for letter in text)
+
+
 @dataclass(frozen=True, slots=True)
 class Language:
     """One language: its files and the node kinds of its grammar that matter to mining.

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from itertools import repeat
 
 import tree_sitter
 
+from instance.analysis.definitions import Definitions
 from instance.analysis.grammar import (
     OPENS_BODY,
     OPENS_CLASS,
@@ -18,8 +18,8 @@ from instance.analysis.grammar import (
     Grammar,
     Step,
 )
-from instance.analysis.language import CLASS, FUNCTION, KEYWORDS, METHOD, Role
-from instance.analysis.tokens import NOWHERE, Definition, Tokens
+from instance.analysis.language import Role, is_word_of_grammar
+from instance.analysis.tokens import NOWHERE, Tokens
 
 MAX_NODES = 600_000
 MAX_DEPTH = 250
@@ -33,20 +33,17 @@ _TEXT, _NAME, _FIELD, _DEFINITION, _BINDING, _LABEL, _STRING = (
 _INTERIOR = frozenset({_PLAIN, _DESCEND})
 _DOTTABLE = frozenset({_NAME, _LABEL, _BINDING})
 _NAMED = frozenset({_DEFINITION, _BINDING})
-_ASSIGNED = frozenset({_BINDING, _LABEL})
 # An open node is one number: its kind, above it the role it hands down to names, above that the mask of what it opened.
 _KIND_MASK, _ROLE_SHIFT, _ROLE_MASK, _OPENS_SHIFT = 0xFFFF, 16, 0xF, 20
 _OPENED = 1 << _OPENS_SHIFT
 _HANDS_DOWN = 1 << _ROLE_SHIFT
 _ABOVE_ROOT = 1 << 62  # of kind 0, which has no role and opens nothing
-_WORD = re.compile(rb"[a-z]+")
 
 
 class Passage:
     """The state of one pass; `path` leads from the root to the cursor's parent."""
 
     def __init__(self, source: bytes, rules: Grammar, tokens: Tokens, *, has_errors: bool) -> None:
-        self.source = source
         self.text = source.decode("latin-1")  # one character a byte, so that positions are the same
         self.rules = rules
         self.tokens = tokens
@@ -57,12 +54,12 @@ class Passage:
         self.scopes: list[int] = [0]
         self.in_class: list[bool] = [False]
         self.import_start = 0
-        self.defining: list[tuple[int, str]] = []  # place in the list of definitions, and what is defined
+        self.definitions = Definitions(source, rules, tokens)
         self.child_roles, self.name_roles = rules.child_roles, rules.name_roles
         self.capitals_are_constants = rules.language.capitals_are_constants
         self.trailing = SEPARATORS if rules.language.optional_semicolons else frozenset(",")
 
-    def run(self, cursor: tree_sitter.TreeCursor) -> None:  # noqa: C901, PLR0912 - a call for every node would cost a half more
+    def run(self, cursor: tree_sitter.TreeCursor) -> None:  # noqa: C901, PLR0912, PLR0915 - a call a node is slow
         """Visit every node once, depth first, without recursion."""
         steps, marks, containers, alone, texts, roles, path = (
             self.steps, self.rules.marks, self.rules.containers, self.rules.stands_alone, self.tokens.texts,
@@ -92,7 +89,10 @@ class Passage:
                 if self._enter(cursor, node, kind, self.rules.opens[kind]):
                     in_container = containers[kind]
                     continue
-            elif step != _SKIP and not (in_container and step == _SEPARATOR):
+            elif step <= _SEPARATOR:
+                if step == _CLOSER or not in_container:
+                    self._formatted(node, kind, step)
+            elif step != _SKIP:
                 self._rest(node, kind, step)
             if not cursor.goto_next_sibling():
                 if not self._ascend(cursor):
@@ -101,13 +101,13 @@ class Passage:
         else:
             self._abandon()
         self._settle_scopes()
-        self.tokens.definitions[:] = [definition for definition in self.tokens.definitions if definition.name]
+        self.definitions.drop_nameless()
 
     def _statement(self, cursor: tree_sitter.TreeCursor, node: tree_sitter.Node, kind: int, step: int) -> bool:
         """Open a statement; one that is a single leaf is closed again and False is returned."""
         if step in _INTERIOR:
             mask = self.rules.opens[kind] | OPENS_STATEMENT
-            return self._enter(cursor, node, kind, mask | OPENS_DEFINITION if self._word_defines(node) else mask)
+            return self._enter(cursor, node, kind, mask | OPENS_DEFINITION if self.definitions.begin_at(node) else mask)
         self._open(OPENS_STATEMENT, node, kind)
         if step == _NAME_LEAF:
             self._name(node, kind, cursor)
@@ -151,7 +151,7 @@ class Passage:
         return passed if table is None else table.get(cursor.field_id or 0) or table.get(0) or passed
 
     def _formatted(self, node: tree_sitter.Node, kind: int, step: int) -> None:
-        """Add a bracket or a separator, unless formatters put it there, and drop the comma before the bracket."""
+        """Add a bracket or a separator, and drop the comma that a formatter put before the bracket."""
         texts = self.tokens.texts
         if step == _CLOSER and texts and texts[-1] == ",":
             self._drop_comma(node)
@@ -159,11 +159,9 @@ class Passage:
         self.tokens.roles.append(_TEXT)
 
     def _rest(self, node: tree_sitter.Node, kind: int, step: int) -> None:
-        """Deal with what is less common: brackets, separators, literals, and what may not be what it seems."""
-        if step <= _SEPARATOR:
-            self._formatted(node, kind, step)
-        elif step == _ATOM:
-            self._atom(node, kind)
+        """Deal with literals, and with what may not be what it seems."""
+        if step == _ATOM:
+            self._leaf(node, self.rules.atom_roles[kind])
         elif step == _SPOIL:
             self._spoil("syntax_errors" if kind == _ERROR_KIND else "macros")
         elif node.is_missing:
@@ -207,30 +205,16 @@ class Passage:
         if role == _DEFINITION:
             if self.path[-1] >> _OPENS_SHIFT & (OPENS_SCOPE | OPENS_CLASS):
                 level = -2
-            self._call_definition(text)
+            self.definitions.call(text)
         if not self.in_class[level]:
             tokens.bound.setdefault(text, set()).add(self.scopes[level])
 
-    def _call_definition(self, name: str) -> None:
-        """Give the innermost definition its name, if it has none yet."""
-        if self.defining:
-            place = self.defining[-1][0]
-            definition = self.tokens.definitions[place]
-            if not definition.name:
-                self.tokens.definitions[place] = definition._replace(name=name)
-
-    def _atom(self, node: tree_sitter.Node, kind: int) -> None:
+    def _leaf(self, node: tree_sitter.Node, role: int | None = None) -> None:
+        """Add a literal in its role, or a leaf of a kind that usually is none."""
         text = self._text(node)
         if text:
             self.tokens.texts.append(text)
-            self.tokens.roles.append(self.rules.atom_roles[kind])
-
-    def _leaf(self, node: tree_sitter.Node) -> None:
-        """Add a leaf of a kind that usually is none."""
-        text = self._text(node)
-        if text:
-            self.tokens.texts.append(text)
-            self.tokens.roles.append(_TEXT if _is_word_of_grammar(text) else _NAME)
+            self.tokens.roles.append(role or (_TEXT if is_word_of_grammar(text) else _NAME))
 
     def _settle_scopes(self) -> None:
         """Give every token since the last change of scope the scope it stands in."""
@@ -272,7 +256,7 @@ class Passage:
             self.scopes.append(len(tokens.scope_parents) - 1)
             self.in_class.append(bool(mask & OPENS_CLASS))
         if mask & OPENS_DEFINITION:
-            self._define(self.rules.defines.get(kind) or self._word_defines(node) or "", node, here)
+            self.definitions.open(kind, node)
         if mask & OPENS_IMPORT:
             self.import_start = here
 
@@ -281,7 +265,7 @@ class Passage:
         if mask & OPENS_IMPORT:
             tokens.imports.append((self.import_start, len(tokens.texts)))
         if mask & OPENS_DEFINITION:
-            self._defined()
+            self.definitions.close()
         if mask & (OPENS_SCOPE | OPENS_CLASS):
             self._settle_scopes()
             self.scopes.pop()
@@ -290,31 +274,6 @@ class Passage:
             tokens.body_ends[self.bodies.pop()] = len(tokens.texts)
         if mask & OPENS_STATEMENT:
             self._close_statement(self.statements.pop())
-
-    def _define(self, what: str, node: tree_sitter.Node, here: int) -> None:
-        """Open a definition; a function directly in a class is a method, one that is assigned has its target's name."""
-        tokens = self.tokens
-        if what == FUNCTION and self.defining and self.defining[-1][1] == CLASS:
-            what = METHOD
-        is_assigned = tokens.texts[-1:] == ["="] and tokens.roles[-2] in _ASSIGNED
-        name = tokens.texts[-2] if is_assigned else ""
-        self.defining.append((len(tokens.definitions), what))
-        tokens.definitions.append(Definition(what, name, node.start_byte, node.end_byte, here, here))
-
-    def _defined(self) -> None:
-        """Close a definition; where a word defines, the one after it is the name."""
-        texts, place = self.tokens.texts, self.defining.pop()[0]
-        definition = self.tokens.definitions[place]
-        name = definition.name
-        if not name and self.rules.language.definition_words:
-            name = next(iter(texts[definition.first_token + 1 : definition.first_token + 2]), "")
-        self.tokens.definitions[place] = definition._replace(name=name, end_token=len(texts))
-
-    def _word_defines(self, node: tree_sitter.Node) -> str | None:
-        """Return what the first word of a statement defines, in a language where only words tell."""
-        words = self.rules.language.definition_words
-        match = _WORD.match(self.source, node.start_byte) if words else None
-        return words.get(match[0].decode()) if match else None
 
     def _close_statement(self, statement: int) -> None:
         tokens = self.tokens
@@ -338,8 +297,3 @@ class Passage:
             self.tokens.ends[statement] = here
         for body in self.bodies[1:]:
             self.tokens.body_ends[body] = here
-
-
-def _is_word_of_grammar(text: str) -> bool:
-    """Tell whether a leaf the language's data says nothing about may be shown: a known keyword, or no word at all."""
-    return text in KEYWORDS or not any(letter.isalnum() for letter in text)

@@ -19,7 +19,7 @@ from schemas.calibration import Calibration, foretold
 HORIZON_FILES: Final = 10_000
 """A pattern is worth knowing if it saves more than it costs within so many further files."""
 
-_CONSIDERED: Final = 10  # for each place: the redundant ones among the best leave enough others
+_CONSIDERED: Final = 5  # for each place: the redundant ones among the best leave enough others
 
 
 class FleetEvidence(NamedTuple):

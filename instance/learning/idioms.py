@@ -149,7 +149,8 @@ class _Miner:
         ):
             return False
         uses, labels = self.labels.uses, set(first.parts)
-        return any(not labels.isdisjoint(uses[start:end]) for start, end in second.spans) and _differ(first, second)
+        used = chain.from_iterable([uses[start:end] for start, end in second.spans])
+        return not labels.isdisjoint(used) and _differ(first, second)
 
     def _record(self, view: str, fragment: Fragment) -> None:
         parts = fragment.parts
@@ -164,8 +165,8 @@ class _Miner:
     def _introduce(self, view: str, text: str, fragment: Fragment) -> bytes:
         """Number the holes of what is seen for the first time in this file."""
         names = self.labels.names
-        found = chain.from_iterable(names[start:end] for start, end in fragment.spans)
-        public = tuple(dict.fromkeys(name for name in found if name is not None))
+        found = chain.from_iterable([names[start:end] for start, end in fragment.spans])
+        public = tuple([name for name in dict.fromkeys(found) if name is not None])
         template, holes = numbered(text)
         identity = fingerprint(self.language, view, template)
         self.idioms[identity] = Idiom(identity, self.language, view, template, public, len(fragment.parts), holes)

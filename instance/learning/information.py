@@ -44,23 +44,31 @@ def bits(template: str, names: Iterable[tuple[str, str]]) -> float:
 
 
 def priced(template: str, names: Iterable[tuple[str, str]]) -> dict[str, float]:
-    """Return the price of all there is of each part of a template; a public chain like `os . path` is one part."""
+    """Return the price of all there is of each part of a template.
+
+    A chain of public names is one part, known by its end: how much of a path stands there depends on the imports.
+    """
     parts, known = template.split(" "), {name: (name, origin) for name, origin in names}
     public = [known.get(part) for part in parts]
     found: dict[str, float] = {}
-    chain, chain_price = "", 0.0
+    chain: list[str] = []
+    price_of_chain = 0.0
     for at, price in enumerate(_prices(parts, public)):
         if public[at] is None:
             found[parts[at]] = found.get(parts[at], 0.0) + price
             continue
-        continues = chain and at > 1 and parts[at - 1] in DOTS and public[at - 2] is not None
-        if chain and not continues:
-            found[chain] = found.get(chain, 0.0) + chain_price
-        chain = f"{chain}.{parts[at]}" if continues else parts[at]
-        chain_price = chain_price + price if continues else price
-    if chain:
-        found[chain] = found.get(chain, 0.0) + chain_price
+        chain = (
+            [*chain[-1:], parts[at]] if chain and parts[at - 1] in DOTS and public[at - 2] is not None else [parts[at]]
+        )
+        price_of_chain = price_of_chain + price if len(chain) > 1 else price
+        if not _goes_on(parts, public, at):
+            found[".".join(chain)] = found.get(".".join(chain), 0.0) + price_of_chain
     return found
+
+
+def _goes_on(parts: Sequence[str], public: Sequence[tuple[str, str] | None], at: int) -> bool:
+    """Tell whether a public member of a public name follows."""
+    return at + 2 < len(parts) and parts[at + 1] in DOTS and public[at + 2] is not None
 
 
 def running_bits(labels: Sequence[str], names: Sequence[tuple[str, str] | None]) -> list[float]:

@@ -13,6 +13,7 @@ from typing import Final, NamedTuple
 
 from instance.learning.idioms import Idiom
 from instance.learning.information import bits, priced
+from instance.learning.vocabulary import LANGUAGE
 
 USE_BITS: Final = 6.0
 """What a use still costs once the pattern has a name: where it stands, what fills its holes and folds."""
@@ -24,6 +25,8 @@ PART_BITS_MAX: Final = 2.0
 """A pattern with no more than this beyond another one is a part of it."""
 ELSEWHERE_SHARE_MIN: Final = 2 / 3
 """A part is shown for itself when at least this share of its files are not those of what it is a part of."""
+AROUND_BITS_MIN: Final = 4.0
+"""A name of the language must stand in something that says as much; what says less is a use of it and no habit."""
 VARIATION_SHARE_MAX: Final = 1 / 2
 """A pattern with no more than this share of its bits beyond another one is a variation of it."""
 
@@ -48,7 +51,11 @@ def score(idiom: Idiom, files: int, files_total: int) -> float:
 def select(candidates: Iterable[Candidate], files_total: int, *, limit: int, min_files: int = 2) -> list[Candidate]:
     """Return the best candidates, best first, without those that add nothing to better ones."""
     chosen: list[_Rival] = []
-    rivals = [_Rival(candidate, files_total) for candidate in candidates if candidate.files >= min_files]
+    rivals = [
+        _Rival(candidate, files_total)
+        for candidate in candidates
+        if candidate.files >= min_files and not _is_bare_use(candidate.idiom)
+    ]
     for use_bits in USE_BITS_STAGES:
         _fill(chosen, rivals, use_bits, limit)
     return [rival.candidate for rival in chosen]
@@ -74,6 +81,16 @@ def _fill(chosen: list[_Rival], rivals: Iterable[_Rival], use_bits: float, limit
 def _naming_bits(files: int, files_total: int) -> float:
     """Return what it costs to name a pattern where it is used: the less, the more common it is."""
     return math.log2(max(files_total, files, 1) / max(files, 1))
+
+
+def _is_bare_use(idiom: Idiom) -> bool:
+    """Tell whether a pattern is hardly more than one name of the language or its standard library."""
+    if not idiom.names or any(origin != LANGUAGE for _, origin in idiom.names):
+        return False
+    prices = priced(idiom.template, idiom.names)
+    public = {name for name, _ in idiom.names}
+    chains = [price for part, price in prices.items() if not public.isdisjoint(part.split("."))]
+    return len(chains) == 1 and sum(prices.values()) - chains[0] < AROUND_BITS_MIN
 
 
 class _Rival:

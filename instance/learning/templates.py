@@ -28,8 +28,14 @@ _IMPORT_ALL = "*"
 _HOLE = re.compile(r"\x1a(\d+)")
 _NUMBERS = tuple(f"${number}" for number in range(1, 200))  # more than any template has tokens
 _SPACED_WORDS = re.compile(
-    r"\b(if|for|while|switch|catch|except|as|in|return|await|and|or|not|with|assert|yield|import)\("
+    r"\b(if|for|while|switch|catch|except|as|in|return|await|and|or|not|with|assert|yield|import|const|let|var|of)([(\[!])"
 )
+_PREFIX = re.compile(  # the space after a mark that belongs to what follows, and before one that belongs to the left
+    r"(?<=[#@]) (?=[\[$\w!])|(?<=\w[!?]) (?=[(\[])|(?<=# !) |(?<=[ (]!) (?=[\w$(])"
+    r"|(?<=[(\[]&) |(?<=[,=<>:] &) |(?<=') (?=[\w$])| (?=\+\+|--)"
+)
+_GENERIC = re.compile(r"([\w$]) < ((?![\d#])(?:(?!&&|\|\|)[^<>=;{}]|<[^ ][^<>]*>)*?) >(?!=)")
+_GENERICS_NESTED_MAX = 4
 
 Shown = tuple[str, str]
 """A name a template shows, and whose it is: "language" or the root of a foreign package."""
@@ -65,7 +71,11 @@ def readable(template: str) -> str:
     """Return a template on one line, spaced the way people write code; for eyes only, never for fingerprints."""
     text = re.sub(r"(?<=[\w$\"'\])}]) (?=[(\[,;:.?!](?!=))| ?(\.|::|\?\.) ?", lambda m: m[1] or "", template)
     text = re.sub(r"(?<=[(\[]) | (?=[)\]])", "", text)
-    return _SPACED_WORDS.sub(r"\1 (", text)
+    text = _SPACED_WORDS.sub(r"\1 \2", text)
+    text = _PREFIX.sub("", text)
+    for _ in range(_GENERICS_NESTED_MAX):
+        text = _GENERIC.sub(r"\1<\2>", text)
+    return text
 
 
 class _Normaliser:

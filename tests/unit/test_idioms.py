@@ -4,8 +4,20 @@ import pickle
 
 import pytest
 
-from instance.analysis.languages import PYTHON, TYPESCRIPT
-from instance.learning.idioms import BODY, HEADER, PAIR, STATEMENT, TOKENS_MAX, FileContext, FilePatterns, study
+from instance.analysis.languages import GO, PYTHON, TYPESCRIPT
+from instance.learning.idioms import (
+    BODY,
+    CALL,
+    HEADER,
+    NESTED,
+    OUTLINE,
+    PAIR,
+    STATEMENT,
+    TOKENS_MAX,
+    FileContext,
+    FilePatterns,
+    study,
+)
 from instance.learning.information import bits
 from instance.learning.vocabulary import vocabulary
 from schemas.fingerprint import fingerprint
@@ -49,6 +61,31 @@ def test_every_view_of_a_function_is_seen() -> None:
 )
 def test_what_tells_nothing_is_left_out(source: str) -> None:
     assert mined(source).occurrences == {}
+
+
+def test_arguments_are_folded_in_outlines() -> None:
+    source = (
+        "import logging\nimport pytest\nlog = logging.getLogger(__name__)\n"
+        "@pytest.mark.parametrize('a', x)\ndef f(a): g()\n"
+    )
+    assert by_view(source, OUTLINE) == {
+        "$1 = logging . getLogger (…)",
+        "@ pytest . mark . parametrize (…) def $1 (…) : {…}",
+    }
+
+
+def test_a_statement_is_seen_with_what_is_around_it() -> None:
+    source = b'package a\nimport "fmt"\nfunc f() error {\nif err != nil {\nlog()\nreturn fmt.Errorf("a", err)\n}\n}\n'
+    found = study(source, GO, FileContext(vocabulary("go"))).idioms.values()
+    assert 'if $1 != nil ⏎ return fmt . Errorf ( "S" , $1 )' in {one.template for one in found if one.view == NESTED}
+
+
+def test_calls_inside_a_statement_are_seen_from_the_head_of_their_chain() -> None:
+    source = "import datetime\n\nx = f(datetime.datetime.now(datetime.timezone.utc).isoformat(), y)\n"
+    assert by_view(source, CALL) == {
+        "datetime . datetime . now ( datetime . timezone . utc )",
+        "datetime . datetime . now ( datetime . timezone . utc ) . isoformat ( )",
+    }
 
 
 def test_occurrences_are_counted() -> None:

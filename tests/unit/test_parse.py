@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import pickle
+import time
 
 import pytest
 from hypothesis import given
@@ -76,6 +77,45 @@ def test_a_broken_statement_is_left_out_and_counted() -> None:
     assert "a = f ( 1 )" in whole
     assert "c = g ( 3 )" in whole
     assert tokens.left_out["syntax_errors"] >= 1
+
+
+DEFINITIONS = [
+    ("python", "class A:\n    @p\n    def f(self):\n        def g(): pass\n", "class A, method f, function g"),
+    ("javascript", "const f = () => 1; class A { m() { return function () {}; } }", "function f, class A, method m"),
+    ("typescript", "interface A { x: string }\nexport function f(): void {}", "class A, function f"),
+    ("go", "package a\ntype A struct{}\nfunc (a *A) M() {}\nfunc F() {}\n", "class A, method M, function F"),
+    ("rust", "struct A;\nimpl A { fn m(&self) {} }\nfn f() {}\n", "class A, method m, function f"),
+    ("java", "class A { A() {} int m() { return 1; } }", "class A, method A, method m"),
+    (
+        "elixir",
+        "defmodule A.B do\n  def f(x), do: x\n  defp g(x) do\n    x\n  end\nend\n",
+        "class A.B, function f, function g",
+    ),
+]
+
+
+@pytest.mark.parametrize(("language", "source", "expected"), DEFINITIONS)
+def test_definitions_are_listed_with_their_bytes_and_tokens(language: str, source: str, expected: str) -> None:
+    tokens = parse(source.encode(), LANGUAGES[language])
+    assert ", ".join(f"{one.kind} {one.name}" for one in tokens.definitions) == expected
+    for one in tokens.definitions:
+        text = source[one.start_byte : one.end_byte]
+        assert text.startswith(tokens.texts[one.first_token])
+        assert text.rstrip(";").endswith(tokens.texts[one.end_token - 1].rstrip(";"))
+
+
+@pytest.mark.parametrize("unit", ["a<", "a(=>", "(>a", "~=>", "if +", "`${"])
+@pytest.mark.parametrize("language", ["python", "typescript", "rust", "java"])
+def test_what_a_parser_chokes_on_ends_soon(language: str, unit: str) -> None:
+    """Each of these took a grammar seconds or gigabytes before there were limits."""
+    started_at = time.thread_time()
+    parse(unit.encode() * 20_000, LANGUAGES[language])
+    assert time.thread_time() - started_at < 2.0
+
+
+def test_many_brackets_in_a_row_are_no_nesting() -> None:
+    tokens = parse(b"f()\n" * 2 * parsing.MAX_OPEN_BRACKETS, PYTHON)
+    assert tokens.left_out == {}
 
 
 @pytest.mark.parametrize("language", LANGUAGES.values(), ids=LANGUAGES)

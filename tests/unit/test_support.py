@@ -6,9 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instance.learning.containment import Containment, compared
-from instance.learning.idioms import FilePatterns, Idiom
-from instance.learning.support import Candidate, Delta, difference, pack, score, select, unpack
+from instance.learning.idioms import FilePatterns
+from instance.learning.support import Delta, difference, pack, unpack
 from schemas.fingerprint import fingerprint
 from shared.errors import PermanentError
 
@@ -18,11 +17,6 @@ postings = st.dictionaries(st.sampled_from(IDENTITIES), st.integers(1, 1000))
 
 def patterns(occurrences: dict[bytes, int]) -> FilePatterns:
     return FilePatterns(occurrences, {}, {})
-
-
-def idiom(template: str, *names: str) -> Idiom:
-    kept = tuple((name, "language") for name in names)
-    return Idiom(fingerprint("python", "statement", template), "python", "statement", template, kept, 9, 1)
 
 
 @given(postings)
@@ -62,48 +56,3 @@ def test_what_did_not_change_is_not_in_the_difference() -> None:
 def test_bytes_of_another_form_are_refused(broken: bytes) -> None:
     with pytest.raises(PermanentError, match="mine this file again"):
         unpack(broken)
-
-
-def test_more_files_and_more_content_score_higher() -> None:
-    rich, poor = idiom("$1 = os . path . join ( $2 , $3 )", "os", "path", "join"), idiom("if $1 is None : {…}")
-    assert score(rich, 20, 100) > score(rich, 5, 100)
-    assert score(rich, 20, 100) > score(poor, 20, 100)
-
-
-def test_a_part_with_the_same_support_is_not_chosen_again() -> None:
-    whole = Candidate(idiom("with open ( $1 ) as $2 : json . load ( $2 )", "open", "json", "load"), 10, 10)
-    part = Candidate(idiom("json . load ( $1 )", "json", "load"), 10, 12)
-    wider = Candidate(idiom("with open ( $1 ) as $2 : {…}", "open"), 90, 95)
-    chosen = select([part, whole, wider], 100, limit=10)
-    assert part not in chosen
-    assert {whole, wider} <= set(chosen)
-
-
-words = st.lists(st.sampled_from(["a", "b", "ab", "$1", "$2", "("]), min_size=1, max_size=6).map(" ".join)
-
-
-@given(st.lists(st.tuples(words, st.integers(1, 12)), unique_by=lambda one: one[0], max_size=12))
-def test_the_index_finds_what_comparing_each_with_each_finds(templates: list[tuple[str, int]]) -> None:
-    known = [compared(*one) for one in templates]
-    containment = Containment()
-    for place, one in enumerate(known):
-        redundant = any(
-            min(one.files, other.files) >= 0.8 * max(one.files, other.files)
-            and (one.text in other.text or other.text in one.text)
-            for other in known[:place]
-        )
-        assert containment.makes_redundant(one) == redundant
-        containment.choose(one)
-
-
-def test_selection_is_limited_and_needs_support() -> None:
-    many = [Candidate(idiom(f"name{number} ( $1 )", f"name{number}"), number, number) for number in range(10)]
-    assert len(select(many, 10, limit=3)) == 3
-    assert all(candidate.files >= 5 for candidate in select(many, 10, limit=100, min_files=5))
-
-
-def test_one_family_does_not_fill_the_list() -> None:
-    variants = [
-        Candidate(idiom(f"re . compile ({' $1' * number} )", "re", "compile"), 50 - number, 50) for number in range(9)
-    ]
-    assert len(select(variants, 100, limit=9)) == 3

@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from instance.analysis.languages import LANGUAGES
-from instance.learning.idioms import FileContext, FilePatterns, study
+from instance.learning.idioms import STATEMENT, FileContext, FilePatterns, study
 from instance.learning.origins import own_modules
 from instance.learning.templates import readable
 from instance.learning.vocabulary import LANGUAGE, vocabulary
@@ -99,7 +99,7 @@ def test_reformatting_changes_no_fingerprint(language: str) -> None:
         ("x = f'{a}' + b'secret'.decode('utf-8') + r'raw'", '$1 = f"S" + b"S" . decode ( "utf-8" ) + "S"'),
         ("@property\ndef f(self): return self._x", "@ property def $1 ( self ) : return self . $2"),
         ("if x:\n    for y in range(10):\n        print(y)", "if $1 : { for $2 in range ( # ) : print ( $2 ) }"),
-        ("def f():\n    p = os_path(1)\n    return open(p)", "$1 = $2 ( 1 ) ⏎ return open ( $1 )"),
+        ("def f():\n    p = open(1)\n    return list(p)", "$1 = open ( 1 ) ⏎ return list ( $1 )"),
     ],
 )
 def test_templates_read_as_expected(source: str, template: str) -> None:
@@ -108,7 +108,7 @@ def test_templates_read_as_expected(source: str, template: str) -> None:
 
 def test_own_modules_become_holes_and_foreign_ones_stay() -> None:
     source = "from shop.orders import place\nfrom requests import get\nx = place(get('u', timeout=3))\n"
-    assert templates(source, own=frozenset({"shop"})) == {'$1 = $2 ( get ( "S" , timeout = # ) )'}
+    assert '$1 = $2 ( get ( "S" , timeout = # ) )' in templates(source, own=frozenset({"shop"}))
 
 
 def test_a_local_hides_an_import_of_the_same_name() -> None:
@@ -118,7 +118,7 @@ def test_a_local_hides_an_import_of_the_same_name() -> None:
 
 def test_kept_names_say_where_they_come_from() -> None:
     patterns = mined("import requests\nx = requests.get(len(y))\n", "python")
-    (idiom,) = patterns.idioms.values()
+    (idiom,) = (idiom for idiom in patterns.idioms.values() if idiom.view == STATEMENT)
     assert set(idiom.names) == {("requests", "requests"), ("get", "requests"), ("len", LANGUAGE)}
     assert (idiom.tokens, idiom.holes) == (11, 2)
 
@@ -176,3 +176,6 @@ def test_broken_manifests_name_nothing(text: str) -> None:
 def test_a_template_can_be_made_readable() -> None:
     assert readable('with open ( $1 , "rb" ) as $2 : {…}') == 'with open($1, "rb") as $2: {…}'
     assert readable("$1 = $2 . items ( ) ⏎ return $1") == "$1 = $2.items() ⏎ return $1"
+    assert readable("# [ derive ( Debug ) ]") == "#[derive(Debug)]"
+    assert readable("fn $1 ( & self , $2 : & mut Context < ' _ > )") == "fn $1(&self, $2: &mut Context<'_>)"
+    assert readable("if ! $1 . ok && $1 < 2 {…}") == "if !$1.ok && $1 < 2 {…}"
