@@ -23,7 +23,14 @@ from instance.learning.selection import Candidate, select
 from instance.learning.templates import readable
 from instance.learning.vocabulary import vocabulary
 
-SHOWN: Final = ("python", "typescript", "go", "rust", "java", "elixir")
+TITLES: Final = {
+    "python": "Python",
+    "typescript": "TypeScript",
+    "go": "Go",
+    "rust": "Rust",
+    "java": "Java",
+    "elixir": "Elixir",
+}
 LIMIT: Final = 30
 USEFUL_MIN: Final = 24
 REPOSITORIES_SHARE: Final = 4
@@ -57,7 +64,7 @@ def main() -> None:
     print_machine()
     known = tomllib.loads(_VERDICTS.read_text("utf-8"))
     with ProcessPoolExecutor(WORKERS) as pool:
-        for language in SHOWN:
+        for language in TITLES:
             sources = corpus(language)
             best = choose(list(pool.map(mine_repository, sources)))
             verdicts = known.get(language, {})
@@ -119,7 +126,7 @@ def _page(language: str, sources: Sequence[Source], best: Sequence[Best], verdic
     names = ", ".join(f"{source.name} {source.version}" for source in sources)
     useful = _count_useful(best, verdicts)
     return [
-        f"# What {language} code has in common",
+        f"# What {TITLES[language]} code has in common",
         "",
         f"`python -m bench top30` chose these {len(best)} idioms from {len(sources)} repositories: {names}.",
         "",

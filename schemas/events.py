@@ -41,7 +41,8 @@ class CodePatternLearned(Learned, frozen=True, kw_only=True, tag="code.pattern.l
 
     language: Text
     view: Text
-    """How the shape was cut out of the code: `statement`, `header`, `body`, `pair`."""
+    """How the shape was cut out of the code: `statement`, `header`, `body`, `outline`, `nested`, `call`, `pair`,
+    `sequence`."""
     tokens: Count = 0
     template: Text | None = None
     """The shape itself; absent until every name kept in it is known to be public."""

@@ -19,7 +19,7 @@ from centralcloud.learning.calibration import ALL_LANGUAGES, Counts, Outcome, co
 from instance.config import InstanceSettings
 from instance.learning.expectation import FleetEvidence
 from instance.learning.idioms import Idiom
-from instance.learning.support import score
+from instance.learning.selection import score
 from instance.store.observations import CODE, Known
 from instance.sync.gate import INSTANCES_MIN, Gate
 from schemas.calibration import Calibration

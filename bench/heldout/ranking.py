@@ -13,7 +13,7 @@ from bench.heldout.fleet import Language
 from bench.heldout.mined import count
 from bench.heldout.splits import Split
 from instance.learning.expectation import NOTHING, Evidence, FleetEvidence, rank
-from instance.learning.support import Candidate, score, select
+from instance.learning.selection import Candidate, score, select
 from schemas.calibration import FACTORS, Calibration
 
 PLACES: Final = (50, 200)

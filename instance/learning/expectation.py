@@ -13,7 +13,7 @@ from heapq import nlargest
 from typing import Final, NamedTuple
 
 from instance.learning.idioms import Idiom
-from instance.learning.support import Candidate, score, select
+from instance.learning.selection import Candidate, score, select
 from schemas.calibration import Calibration, foretold
 
 HORIZON_FILES: Final = 10_000

@@ -6,9 +6,6 @@ import struct
 from typing import NamedTuple
 
 from instance.learning.idioms import FilePatterns
-from instance.learning.selection import Candidate as Candidate  # noqa: PLC0414 - users of support take these from here
-from instance.learning.selection import score as score  # noqa: PLC0414
-from instance.learning.selection import select as select  # noqa: PLC0414
 from schemas.fingerprint import FINGERPRINT_BYTES
 from shared.errors import PermanentError
 

@@ -18,7 +18,7 @@ from instance.learning.expectation import (
 )
 from instance.learning.idioms import Idiom
 from instance.learning.information import bits
-from instance.learning.support import Candidate, select
+from instance.learning.selection import Candidate, select
 from schemas.calibration import (
     BITS_EDGES,
     FACTORS,
