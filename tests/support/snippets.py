@@ -8,7 +8,7 @@ import keyword
 # What no local may be called in one of the languages, or what the programs below name for another reason.
 RESERVED = frozenset([*keyword.kwlist, *keyword.softkwlist]) | frozenset(
     """
-    self cls os requests handle open enumerate print sorted async await in of do let var new for get set if is as or fn
+    self cls os std io util java collections requests handle open enumerate print sorted async await in of do let var new for get set if is as or fn
     mod mut ref use dyn box try map go int end and not when rescue catch after else fs axios throw const fmt string
     error cobra nil null true false this super enum case with void byte char long main static yield package import
     function return class while switch default typeof delete debugger export extends final abstract type struct trait
