@@ -28,7 +28,8 @@ _SIZES = text(f"""
 _COUNTS = text(f"""
     SELECT o.repository, o.fingerprint, max(o.files), max(o.bits)
       FROM observations o
-     WHERE o.tenant = :tenant AND o.kind = 'code.pattern' AND o.language = :language AND NOT o.forgotten
+     WHERE o.tenant = :tenant AND o.kind = 'code.pattern' AND o.view <> 'sequence' AND o.language = :language
+       AND NOT o.forgotten
        AND o.repository = ANY(:repositories) AND {_TRUSTED}
      GROUP BY 1, 2
 """)  # noqa: S608 - a constant condition

@@ -52,4 +52,5 @@ def _fleet(pattern: Known, seen: int, around: Surroundings) -> FleetEvidence:
     rate = around.rates.get(pattern.fingerprint)
     if rate is None:
         return NOTHING
-    return elsewhere(rate.repositories, rate.mean_rate, fleet=rate.counted, files=pattern.files, seen=seen)
+    said = pattern.said_files if pattern.version and not pattern.forgotten else 0  # what the hub has counted of us
+    return elsewhere(rate.repositories, rate.mean_rate, fleet=rate.counted, files=said, seen=seen)

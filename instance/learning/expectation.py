@@ -8,18 +8,30 @@ then those that would if it went on like this.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
 from heapq import nlargest
 from typing import Final, NamedTuple
 
+import numpy as np
+from numpy.typing import NDArray
+
 from instance.learning.idioms import Idiom
-from instance.learning.selection import Candidate, score, select
+from instance.learning.selection import BITS_MAX, Candidate, score, select
 from schemas.calibration import Calibration, foretold
 
+FURTHER_FILES: Final = 150
+"""Patterns are ranked by what they will save in so many further files."""
+FUTURES: Final = 16
+"""So many ways those files may turn out."""
 HORIZON_FILES: Final = 10_000
-"""A pattern is worth knowing if it saves more than it costs within so many further files."""
+"""Without a table, patterns that do not pay in the files seen follow by what they save if it goes on like this."""
 
-_CONSIDERED: Final = 5  # for each place: the redundant ones among the best leave enough others
+_CONSIDERED: Final = 2  # for each place: the redundant ones among the best leave enough others
+_LIKELY_MAX: Final = 1_500
+_LISTED_MIN: Final = 200  # short lists are the beginnings of long ones
+_RANK_OFFSET: Final = 20
+_FILES_DRAWN_MAX: Final = 2 * FURTHER_FILES
 
 
 class FleetEvidence(NamedTuple):
@@ -77,20 +89,71 @@ def rank(
     evidence: Iterable[Evidence], seen: int, calibration: Calibration | None = None, *, limit: int
 ) -> list[Expectation]:
     """Return what will save most description in further files, best first, redundant patterns left out."""
-    by_identity = {one.idiom.fingerprint: one for one in evidence}
-    rates = {identity: expected_rate(one, seen, calibration) for identity, one in by_identity.items()}
-    further = ((by_identity[identity].idiom, round(rate * HORIZON_FILES)) for identity, rate in rates.items())
-    chosen = _best(further, HORIZON_FILES, limit)
+    distinct = {one.idiom.fingerprint: one for one in evidence}
+    rates = {identity: expected_rate(distinct[identity], seen, calibration) for identity in sorted(distinct)}
     if calibration is None or not calibration.readable:
-        paying = _best(((one.idiom, one.files) for one in by_identity.values()), seen, limit)
-        chosen = list(dict.fromkeys([*paying, *chosen]))[:limit]
-    return [Expectation(by_identity[identity], rates[identity]) for identity in chosen]
+        chosen = _by_own_files(distinct, rates, seen, limit)
+    else:
+        chosen = _by_futures(distinct, rates, limit)
+    return [Expectation(distinct[identity], rates[identity]) for identity in chosen]
+
+
+def _by_own_files(
+    evidence: Mapping[bytes, Evidence], rates: Mapping[bytes, float], seen: int, limit: int
+) -> list[bytes]:
+    paying = _best(((one.idiom, one.files) for one in evidence.values()), seen, limit)
+    if len(paying) == limit:
+        return paying
+    further = ((evidence[identity].idiom, round(rate * HORIZON_FILES)) for identity, rate in rates.items())
+    return list(dict.fromkeys([*paying, *_best(further, HORIZON_FILES, limit)]))[:limit]
+
+
+def _by_futures(evidence: Mapping[bytes, Evidence], rates: Mapping[bytes, float], limit: int) -> list[bytes]:
+    """Let the selection choose from many futures, and put first what it puts first in most of them.
+
+    What is worth choosing depends on which other patterns turn up how often, so no single guess of it will do. The
+    lists are joined by reciprocal ranks (Cormack, Clarke, Buettcher, SIGIR 2009).
+    """
+    likely = nlargest(_LIKELY_MAX, rates, key=lambda identity: rates[identity] * min(evidence[identity].bits, BITS_MAX))
+    idioms = [evidence[identity].idiom for identity in likely]
+    files = _futures(np.array([rates[identity] for identity in likely]))
+    standing: defaultdict[bytes, float] = defaultdict(float)
+    for future in files.T.tolist():
+        turned_up = ((idiom, count) for idiom, count in zip(idioms, future, strict=True) if count > 1)
+        for ahead, identity in enumerate(_best(turned_up, FURTHER_FILES, max(limit, _LISTED_MIN))):
+            standing[identity] += 1 / (_RANK_OFFSET + ahead)
+    return sorted(standing, key=lambda identity: (-standing[identity], identity))[:limit]
+
+
+def _futures(rates: NDArray[np.float64]) -> NDArray[np.int64]:
+    """Draw in how many further files patterns turn up: (patterns, futures).
+
+    Each number is Poisson with the rate as its mean, and drawn once from every `1 / FUTURES` of its distribution, in
+    an order of its own: so few futures are as good as many. The same rates in the same order give the same draws.
+    """
+    generator = np.random.default_rng(0)
+    shape = (len(rates), FUTURES)
+    strata = np.argsort(generator.random(shape), axis=1)
+    wanted = (strata + generator.random(shape)) / FUTURES
+    means = rates[:, None] * FURTHER_FILES
+    files = np.zeros(shape, dtype=np.int64)
+    chance = np.exp(-means)
+    reached = np.broadcast_to(chance, shape)
+    for count in range(1, _FILES_DRAWN_MAX):
+        above = wanted > reached
+        if not above.any():
+            break
+        files += above
+        chance = chance * means / count
+        reached = reached + chance
+    return files
 
 
 def _best(files_of: Iterable[tuple[Idiom, int]], files_total: int, limit: int) -> list[bytes]:
     """Select the best patterns that show in so many of the files."""
     candidates = (Candidate(idiom, files, files) for idiom, files in files_of if files)
-    best = nlargest(_CONSIDERED * limit, candidates, key=lambda one: _order(one, files_total))
+    room = _CONSIDERED * max(limit, _LISTED_MIN)
+    best = nlargest(room, candidates, key=lambda one: _order(one, files_total))
     return [one.idiom.fingerprint for one in select(best, files_total, limit=limit, min_files=1)]
 
 
