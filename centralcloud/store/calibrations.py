@@ -8,20 +8,19 @@ import msgspec
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from centralcloud.store.observations import LANGUAGE_KIND
+from centralcloud.store.observations import LANGUAGE_KIND, TRUSTED
 from schemas.calibration import Calibration
 from schemas.codec import encode
 
 REPOSITORIES_MAX: Final = 60
 """Of a language, the first by their keys, which are digests: a sample that chance has drawn."""
 
-_TRUSTED: Final = "NOT EXISTS (SELECT FROM distrusted d WHERE d.tenant = o.tenant AND d.instance = o.instance)"
 _SIZES = text(f"""
     SELECT language, repository, files
       FROM (SELECT o.name AS language, o.repository, max(o.files) AS files,
                    row_number() OVER (PARTITION BY o.name ORDER BY o.repository) AS place
               FROM observations o
-             WHERE o.tenant = :tenant AND o.kind = :language_kind AND NOT o.forgotten AND {_TRUSTED}
+             WHERE o.tenant = :tenant AND o.kind = :language_kind AND NOT o.forgotten AND {TRUSTED}
              GROUP BY 1, 2) AS sizes
      WHERE place <= :repositories_max ORDER BY 1, 2
 """)  # noqa: S608 - a constant condition
@@ -30,7 +29,7 @@ _COUNTS = text(f"""
       FROM observations o
      WHERE o.tenant = :tenant AND o.kind = 'code.pattern' AND o.view <> 'sequence' AND o.language = :language
        AND NOT o.forgotten
-       AND o.repository = ANY(:repositories) AND {_TRUSTED}
+       AND o.repository = ANY(:repositories) AND {TRUSTED}
      GROUP BY 1, 2
 """)  # noqa: S608 - a constant condition
 _PUT = text("""

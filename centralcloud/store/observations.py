@@ -13,22 +13,24 @@ from schemas.insights import Evidence
 
 LANGUAGE_KIND: Final = ".".join(LanguageLearned.topic)
 
-_TRUSTED: Final = "NOT EXISTS (SELECT FROM distrusted d WHERE d.tenant = o.tenant AND d.instance = o.instance)"
+TRUSTED: Final = "NOT EXISTS (SELECT FROM distrusted d WHERE d.tenant = o.tenant AND d.instance = o.instance)"
+"""Whether the word of the instance behind a row `o` of observations counts."""
+
 _OF_PATTERNS = text(f"""
     SELECT o.fingerprint, o.instance, o.repository, o.kind, o.language, o.view, o.name, o.template,
            o.files, o.occurrences, o.forgotten, o.epoch, o.version, o.release
       FROM observations o
-     WHERE o.tenant = :tenant AND o.fingerprint = ANY(:fingerprints) AND NOT o.forgotten AND {_TRUSTED}
+     WHERE o.tenant = :tenant AND o.fingerprint = ANY(:fingerprints) AND NOT o.forgotten AND {TRUSTED}
 """)  # noqa: S608 - a constant condition
 _HOLDINGS = text(f"""
     SELECT CASE o.kind WHEN :language_kind THEN o.name ELSE o.language END AS language, o.instance, o.repository,
            coalesce(max(o.files) FILTER (WHERE o.kind = :language_kind), 0) AS files
-      FROM observations o WHERE o.tenant = :tenant AND NOT o.forgotten AND {_TRUSTED}
+      FROM observations o WHERE o.tenant = :tenant AND NOT o.forgotten AND {TRUSTED}
      GROUP BY 1, 2, 3
 """)  # noqa: S608 - a constant condition
 _EVIDENCE = text(f"""
     SELECT o.instance, o.repository, o.files, o.occurrences, o.version, o.epoch, o.seq, o.event_id, o.received_at,
-           {_TRUSTED} AS trusted
+           {TRUSTED} AS trusted
       FROM observations o
      WHERE o.tenant = :tenant AND o.fingerprint = :fingerprint AND NOT o.forgotten
      ORDER BY trusted DESC, o.instance, o.repository LIMIT :limit

@@ -1,4 +1,4 @@
-"""A table without its names: the text that identifies its shape in every repository, and digests instead of names."""
+"""A table without its names: the text that identifies its shape in every repository."""
 
 from __future__ import annotations
 
