@@ -16,8 +16,8 @@ help: ## Say what there is
 up: $(INSTALLED) ## Start the local mesh; ARGS: directories to learn from
 	$(BIN)/flocklore up $(ARGS)
 
-test: $(INSTALLED) ## Run every test but the chaos runs
-	$(BIN)/pytest $(ARGS)
+test: $(INSTALLED) ## Run every test but the chaos runs, three at a time
+	$(BIN)/pytest --numprocesses=3 --dist=worksteal $(ARGS)
 
 unit: $(INSTALLED) ## Run the tests that need no server
 	$(BIN)/pytest tests/unit tests/contract $(ARGS)

@@ -15,15 +15,16 @@ import tempfile
 import time
 from pathlib import Path
 from typing import Final
-from unittest.mock import patch
 
 from bench.corpora import corpus
 from bench.report import print_expectation, print_machine
 from bench.servers import spoke_database
 from instance.agents import miner
+from instance.agents.orders import Part
 from instance.analysis.workspace import walk
 from instance.store import workspace
 from shared.database import transaction
+from shared.pool import CpuProcesses
 
 BYTES: Final = 20_000_000
 MEGABYTES_MAX: Final = 500
@@ -117,7 +118,15 @@ async def _mine(tree: Path, workers: int) -> float:
             repository = await workspace.open_repository(connection, tree, None)
         found = walk(tree)
         started = time.monotonic()
-        with patch.object(miner, "WORKERS", workers):
-            async for _ in miner.mine(engine, repository, found):
-                pass
+        pool, slots = CpuProcesses(workers), asyncio.Semaphore(workers + 1)
+        news = await miner.look(engine, repository, found, name="", begun=0.0)
+
+        async def mine(part: Part) -> None:
+            async with slots:
+                await miner.mine(engine, pool, repository, part)
+
+        async with asyncio.TaskGroup() as group:
+            for part in news.parts:
+                group.create_task(mine(part))
+        await pool.close()
         return time.monotonic() - started

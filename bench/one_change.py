@@ -26,6 +26,7 @@ from bench.servers import nats_server, postgres
 from instance.agents.student import Student
 from instance.analysis.languages import language_of
 from instance.config import InstanceSettings
+from instance.jobs.study import study_here
 from schemas import subjects
 from schemas.subjects import Topic
 from tests.support.fleet import Spoke, hub, spoke
@@ -79,9 +80,10 @@ async def _main() -> None:
 async def _changes(sender: Spoke, url: str, root: Path) -> list[float]:
     """Study everything, then change one file after another; returns seconds from the change to the first word."""
     settings = InstanceSettings(instance_id=NAME, workspace=str(root), nats_url=url)
-    student = Student(sender.engine, settings, on_said=sender.uplink.wake)
+    student = Student(sender.engine, settings)
+    student.on_said = sender.uplink.wake
     started_at = time.perf_counter()
-    await student.study()
+    await study_here(student)
     standing = await sender.confirms_all(timeout_seconds=300)
     print(
         f"studied and published for the first time in {time.perf_counter() - started_at:.0f} s: {standing.head} events"
@@ -99,7 +101,7 @@ async def _changes(sender: Spoke, url: str, root: Path) -> list[float]:
         (root / CHANGED).write_text(SOURCE * (number + 1))
         heard.clear()
         started_at = time.perf_counter()
-        studying = asyncio.create_task(student.study())
+        studying = asyncio.create_task(study_here(student))
         async with asyncio.timeout(60):
             await heard.wait()
         seconds.append(time.perf_counter() - started_at)

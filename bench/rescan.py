@@ -20,7 +20,8 @@ from bench.servers import spoke_database
 from instance.agents.student import Student
 from instance.analysis.workspace import changes, walk
 from instance.config import InstanceSettings
-from instance.daemon import enrol
+from instance.jobs.study import study_here
+from instance.speaker import enrol
 
 ROUNDS: Final = 5
 FILES: Final = 10_000
@@ -60,10 +61,10 @@ async def _studies(root: Path) -> list[float]:
     rounds = []
     async with spoke_database() as engine:
         await enrol(engine, settings)
-        student = Student(engine, settings, on_said=lambda: None)
+        student = Student(engine, settings)
         for number in range(1 + ROUNDS):
             started_at = time.perf_counter()
-            (scan,) = await student.study()
+            (scan,) = await study_here(student)
             rounds.append(time.perf_counter() - started_at)
             assert (scan.read, scan.unchanged) == ((0, FILES) if number else (FILES, 0))
     return rounds

@@ -20,7 +20,7 @@ from bench.report import interleaved, print_expectation, print_machine, print_ra
 from bench.servers import nats_server, spoke_database
 from centralcloud.ingest.stream import reconcile
 from instance.config import InstanceSettings
-from instance.daemon import enrol
+from instance.speaker import enrol
 from instance.store import outbox
 from instance.store.identity import Identity
 from instance.sync.uplink import Uplink

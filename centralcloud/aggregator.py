@@ -32,7 +32,7 @@ REST_FACTOR: Final = 4.0
 
 
 class Aggregator(Service):
-    """Turns arrivals into new insights promptly. Several hubs may run one: the head row lets one write at a time."""
+    """Turns arrivals into new insights promptly, on the hub that leads."""
 
     name = "aggregator"
 
@@ -56,8 +56,8 @@ class Aggregator(Service):
         self._notified = asyncio.Event()
         self._announced: dict[str, int] = {}
 
-    def notify(self) -> None:
-        """Say that observations were committed."""
+    def notify(self, _payload: str = "") -> None:
+        """Say that observations were committed, here or by another hub."""
         self._notified.set()
 
     async def request(self, scope: Scope = "all") -> list[AggregationResult]:

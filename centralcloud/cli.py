@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 
     from centralcloud.aggregate import AggregationResult
     from centralcloud.config import CentralcloudSettings
+    from centralcloud.leadership import Standing
 
 T = TypeVar("T")
 
@@ -48,10 +49,16 @@ def run(**flags: str | None) -> Exit:
 @tenant_option
 @json_option
 def status(*, tenant: str | None, as_json: bool) -> Exit:
-    """Show how the hub stands; exit 5 when a schedule failed."""
-    from centralcloud.desk import read_status
+    """Show how the hubs stand and which one leads; exit 5 when a schedule failed."""
+    from msgspec import structs
 
-    found = _with_database(read_status, tenant)
+    from centralcloud.desk import Status, read_status
+    from centralcloud.leadership import read_standing
+
+    async def read(engine: AsyncEngine, tenant: str) -> tuple[Status, Standing]:
+        return await read_status(engine, tenant), await read_standing(engine)
+
+    found, leadership = _with_database(read, tenant)
     instances = ", ".join(f"{count} {state}" for state, count in sorted(found.instances.items())) or "none"
     numbers = table(
         ("what", "value"),
@@ -69,8 +76,34 @@ def status(*, tenant: str | None, as_json: bool) -> Exit:
         ("schedule", "runs", "last started", "next run", "last error"),
         [(one.name, one.runs, one.last_started, one.next_run, one.last_error) for one in found.schedules],
     )
-    show(found, f"{numbers}\n\n{schedules}", as_json=as_json)
+    document = structs.asdict(found) | {"leadership": leadership}
+    show(document, f"{numbers}\n\n{_leadership_lines(leadership)}\n\n{schedules}", as_json=as_json)
     return Exit.DEGRADED if found.degraded else Exit.OK
+
+
+@centralcloud.command()
+@click.argument("candidate", required=False)
+@click.option("--force", is_flag=True, help="Also when the leader is alive: it loses the lead at once.")
+@json_option
+def promote(*, candidate: str | None, force: bool, as_json: bool) -> None:
+    """Have CANDIDATE lead, or any other hub that runs, a primary before a standby.
+
+    Exit 3 while the leader is alive: have it step down first, or say --force.
+    """
+    from centralcloud.leadership import promote as promote_candidate
+
+    found = _with_database(lambda engine, _: promote_candidate(engine, candidate, force=force))
+    show(found, _leadership_lines(found), as_json=as_json)
+
+
+@centralcloud.command("step-down")
+@json_option
+def step_down(*, as_json: bool) -> None:
+    """Have the leader give up the lead, and let others have it for half a minute."""
+    from centralcloud.leadership import step_down as have_leader_step_down
+
+    found = _with_database(lambda engine, _: have_leader_step_down(engine))
+    show(found, _leadership_lines(found), as_json=as_json)
 
 
 @centralcloud.command()
@@ -222,6 +255,28 @@ def _with_database(work: Callable[[AsyncEngine, str], Awaitable[T]], tenant: str
             return await work(engine, settings.tenant)
 
     return asyncio.run(connected(load({"tenant": tenant}).settings))
+
+
+def _leadership_lines(standing: Standing) -> str:
+    """Show who leads, and below it every hub that runs."""
+    leader = standing.leader
+    leads = "nobody" if leader is None else f"{leader.candidate or 'process'} ({leader.pid} on {leader.hostname})"
+    numbers = table(
+        ("what", "value"),
+        [
+            ("leader", leads),
+            ("epoch", leader.epoch if leader else ""),
+            ("leads since", leader.since if leader else ""),
+            ("failovers", standing.failovers),
+            ("two held one lock", ", ".join(standing.overlapping) or "never"),
+        ],
+    )
+    columns = ("hub", "candidacy", "host", "process", "since", "leads")
+    rows = [
+        (one.name, one.candidacy, one.hostname, one.pid, one.since, "yes" if one.leads else "")
+        for one in standing.candidates
+    ]
+    return f"{numbers}\n\n{table(columns, rows)}"
 
 
 def _half_life_days() -> float:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final, Literal
 
 from msgspec import Meta
 
@@ -13,6 +13,16 @@ from shared.config import Resolved, Seconds, Settings, resolve
 
 SECTION = "centralcloud"
 HALF_LIFE_DAYS = 90.0
+
+SCHEDULES: Final[Mapping[str, float]] = {
+    "aggregate": 3_600.0,
+    "statistics": 3_600.0,
+    "calibration": 6 * 3_600.0,
+    "cleanup": 7 * 86_400.0,
+    "registry": 30.0,
+    "leadership": 60.0,
+}
+"""What is done every how many seconds, unless `schedules` says otherwise."""
 
 
 class CentralcloudSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -26,6 +36,12 @@ class CentralcloudSettings(Settings, frozen=True, kw_only=True, forbid_unknown_f
     """A holder not heard for this long may be replaced by a restart of its own database."""
     half_life_days: Annotated[float, Meta(gt=0, le=36_500)] = HALF_LIFE_DAYS
     """The word of an instance not heard from for so long counts half."""
+    orchestrator_role: Literal["primary", "standby", ""] = ""
+    """Of several hubs on one database one leads: a primary rather than a standby; empty: whoever comes first."""
+    leadership_ttl_seconds: Seconds = 10.0
+    """So long after the death of the leader another hub leads."""
+    leadership_check_seconds: Seconds = 5.0
+    """How often a hub that does not lead looks whether it should."""
 
 
 def load(flags: Mapping[str, Any] | None = None, file: Path | None = None) -> Resolved[CentralcloudSettings]:

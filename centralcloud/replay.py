@@ -10,7 +10,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from centralcloud.ingest.arrivals import Arrival, Lineage, read
 from centralcloud.ingest.commit import commit
 from centralcloud.ingest.effects import Effects
-from centralcloud.store import dead_letters, feedback, intake, watermarks
+from centralcloud.store import dead_letters, feedback, intake, results, watermarks
 from centralcloud.store.dead_letters import DeadLetter
 from shared.database import transaction
 from shared.errors import ContractError, NotFoundError, UsageError
@@ -47,6 +47,7 @@ async def _apply_event(connection: AsyncConnection, letter: DeadLetter, seq: int
     if effects.letters:
         raise _unreadable(letter, effects.letters[0].error)
     await intake.upsert_observations(connection, effects.observations)
+    await results.upsert(connection, effects.results)
     await intake.upsert_statistics(connection, effects.statistics)
     await feedback.upsert(connection, effects.feedback)
     if effects.snapshots:

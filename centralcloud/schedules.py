@@ -1,22 +1,30 @@
-"""What centralcloud does when. One row a task; `schedules` in the settings overrides the times."""
+"""What the leading hub does when. One row a task; `schedules` in the settings overrides the times."""
 
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
-from typing import Final
+from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from centralcloud.aggregator import Aggregator
 from centralcloud.announce import announce_statistics
 from centralcloud.calibrate import calibrate_all
+from centralcloud.config import SCHEDULES
+from centralcloud.leadership import look_for_two_leaders
 from centralcloud.store import changes, registry, retention, statistics
 from shared.bus import Bus
 from shared.database import transaction
-from shared.schedule import DAY, HOUR, Task
+from shared.jobs import queue, workers
+from shared.jobs.meter import measure_depth
+from shared.metrics import Metrics
+from shared.schedule import DAY, Task
 
 KEPT_SECONDS: Final = 14 * DAY
 """How long confirmed envelopes and replayed dead letters are kept."""
+
+FINISHED_KEPT_SECONDS: Final = 7 * DAY
+"""How long finished jobs can be looked at."""
 
 DELETED_MAX: Final = 5_000
 """Rows deleted in one transaction."""
@@ -24,15 +32,17 @@ DELETED_MAX: Final = 5_000
 Delete = Callable[[AsyncConnection, float, int], Awaitable[int]]
 
 
-def schedule_table(engine: AsyncEngine, bus: Bus, aggregator: Aggregator) -> list[Task]:
+def schedule_table(engine: AsyncEngine, bus: Bus, aggregator: Aggregator, metrics: Metrics) -> list[Task]:
     """Rows of the schedule."""
-    return [
-        Task("aggregate", HOUR, aggregator.request),
-        Task("statistics", HOUR, lambda: report_statistics(engine, bus)),
-        Task("calibration", 6 * HOUR, lambda: calibrate_all(engine)),
-        Task("cleanup", 7 * DAY, lambda: clean_up(engine)),
-        Task("registry", 30.0, lambda: tend_registry(engine)),
-    ]
+    works: dict[str, Callable[[], Awaitable[Any]]] = {
+        "aggregate": aggregator.request,
+        "statistics": lambda: report_statistics(engine, bus),
+        "calibration": lambda: calibrate_all(engine),
+        "cleanup": lambda: clean_up(engine),
+        "registry": lambda: tend_registry(engine, metrics),
+        "leadership": lambda: look_for_two_leaders(engine, metrics),
+    }
+    return [Task(name, every_seconds, works[name]) for name, every_seconds in SCHEDULES.items()]
 
 
 async def report_statistics(engine: AsyncEngine, bus: Bus) -> None:
@@ -51,11 +61,14 @@ async def clean_up(engine: AsyncEngine, kept_seconds: float = KEPT_SECONDS) -> N
         await _delete_all(engine, delete, kept_seconds)
 
 
-async def tend_registry(engine: AsyncEngine) -> None:
-    """Set silent instances offline, and forget those long gone that left nothing."""
+async def tend_registry(engine: AsyncEngine, metrics: Metrics) -> None:
+    """Set silent instances offline; forget those long gone that left nothing, processes, and jobs."""
     async with transaction(engine) as connection:
         await registry.mark_silent_offline(connection)
         await registry.purge(connection)
+        await workers.purge(connection)
+        await queue.prune(connection, kept_seconds=FINISHED_KEPT_SECONDS, limit=DELETED_MAX)
+        await measure_depth(connection, metrics, region="")
 
 
 async def _delete_all(engine: AsyncEngine, delete: Delete, kept_seconds: float) -> None:

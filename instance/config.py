@@ -5,12 +5,23 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple
 
 from schemas.names import Name
 from shared.config import Resolved, Settings, resolve
 
 SECTION = "instance"
+
+SCHEDULES: Final[Mapping[str, float | None]] = {
+    "cleanup": 900.0,
+    "pattern_mining": 3_600.0,
+    "pattern_sync": 300.0,
+    "results": 30.0,
+    "statistics": 3_600.0,
+    "embedding": 3_600.0,
+    "download_insights": 6 * 3_600.0,
+}
+"""What is done every how many seconds, unless `schedules` says otherwise."""
 
 
 class Sharing(NamedTuple):
@@ -27,7 +38,6 @@ class InstanceSettings(Settings, frozen=True, kw_only=True, forbid_unknown_field
     """None: the one kept in the database, at first start made from the host's name."""
     workspace: str = ""
     """Directories to study, separated as in PATH; empty: the current directory."""
-    role: str = "hybrid"
     share_code_templates: Literal["public", "all", "never"] = "public"
     """public: only templates all of whose names are known to be public; all: every template without a secret."""
     share_schema_names: bool = False

@@ -2,38 +2,86 @@
 
 from __future__ import annotations
 
+from collections.abc import Awaitable, Callable
+from typing import Any, Final
+
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from instance.agents.librarian import read_all
 from instance.agents.student import Student
+from instance.config import SCHEDULES, InstanceSettings
+from instance.jobs.catalog import order_embedding
+from instance.jobs.study import study_queued
 from instance.learning.search.sentences.model import installed
-from instance.store import outbox
+from instance.store import outbox, results
 from instance.sync.downlink import Downlink
 from instance.sync.receipts import Receipts
+from instance.sync.results import say_results
 from shared.database import transaction
-from shared.schedule import HOUR, MINUTE, Task
+from shared.jobs import queue, workers
+from shared.jobs.meter import measure_depth
+from shared.metrics import Metrics
+from shared.schedule import DAY, Task
+from shared.workflows import runs
+
+FINISHED_KEPT_SECONDS: Final = 7 * DAY
+"""How long finished jobs and runs can be looked at."""
 
 
 def schedule_table(
-    engine: AsyncEngine, student: Student, receipts: Receipts | None, downlink: Downlink | None
+    engine: AsyncEngine,
+    settings: InstanceSettings,
+    student: Student,
+    metrics: Metrics,
+    receipts: Receipts | None,
+    downlink: Downlink | None,
 ) -> list[Task]:
-    """Rows of the schedule; without a hub, those that need one are there and never run."""
+    """Rows of the schedule; those that a process of this role cannot do are there and never run."""
 
     async def cleanup() -> None:
         async with transaction(engine) as connection:
             await outbox.prune(connection, receipts.durable_wm if receipts else 0)
+            await workers.purge(connection)
+            await results.prune(connection)
+        await tidy_jobs(engine)
+
+    async def count_results() -> None:
+        async with transaction(engine) as connection:
+            await results.record_jobs(connection)
+            await measure_depth(connection, metrics, settings.region)
+        await say_results(engine, student.on_said)
 
     async def download() -> None:
         if downlink is not None:
             await downlink.catch_up()
             await downlink.calibrate()
 
-    connected = downlink is not None
-    return [
-        Task("cleanup", 15 * MINUTE, cleanup),
-        Task("pattern_mining", HOUR, student.study),
-        Task("pattern_sync", 5 * MINUTE, student.say),
-        Task("statistics", HOUR if connected else None, student.report),
-        Task("embedding", HOUR if installed() else None, lambda: read_all(engine)),
-        Task("download_insights", 6 * HOUR if connected else None, download),
-    ]
+    works: dict[str, Callable[[], Awaitable[Any]]] = {
+        "cleanup": cleanup,
+        "pattern_mining": lambda: study_queued(engine, student),
+        "pattern_sync": student.say,
+        "results": count_results,
+        "statistics": student.report,
+        "embedding": lambda: order_embedding(engine),
+        "download_insights": download,
+    }
+    idle = _never(settings, hears=downlink is not None, says=receipts is not None)
+    return [Task(name, None if name in idle else seconds, works[name]) for name, seconds in SCHEDULES.items()]
+
+
+def _never(settings: InstanceSettings, *, hears: bool, says: bool) -> set[str]:
+    """Name what this process has no use for: without a hub, without a sentence model, without a say."""
+    never = set() if hears else {"download_insights"}
+    if not says:
+        never.add("statistics")
+    if not installed():
+        never.add("embedding")
+    if settings.role == "read_only":
+        never |= {"pattern_mining", "pattern_sync", "results", "embedding"}
+    return never
+
+
+async def tidy_jobs(engine: AsyncEngine) -> None:
+    """Forget jobs and runs that finished long ago."""
+    async with transaction(engine) as connection:
+        await queue.prune(connection, kept_seconds=FINISHED_KEPT_SECONDS, limit=10_000)
+        await runs.prune(connection, FINISHED_KEPT_SECONDS)

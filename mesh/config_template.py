@@ -24,12 +24,14 @@ TEMPLATE: Final = """\
 # log_format = "auto"                   # console, json; auto: console on a terminal
 # syslog = "localhost:514"              # host:port (UDP), or the path of a socket
 # ready_file = "/run/flocklore.ready"   # made when the daemon is ready
+# role = "hybrid"                       # hybrid, worker, ingestor, web, read_only
+# worker_id = "desk"                    # this process, among those that share the database
 # heartbeat_seconds = 5.0
+# dead_seconds = 30.0                   # a process silent for so long is dead; its jobs are run by others
 
 [instance]
 # instance_id = "my-machine"            # by default made of the host's name
 # workspace = "/srv/code/a:/srv/code/b" # directories to study, separated as in PATH
-# role = "hybrid"
 # share_code_templates = "public"       # what may leave the machine: public, all, never
 # share_schema_names = false            # names of tables may leave, too
 # agents_off = "usage, modeller"        # agents that shall not study here
@@ -37,10 +39,16 @@ TEMPLATE: Final = """\
 # patterns_shared_max = 5000            # per repository and language
 # pattern_files_min = 2                 # a shape in fewer files is no pattern
 
+[instance.queues]
+# default = 10                          # the queues this process serves, and how many jobs at once; by default all
+
 [instance.schedules]
 # pattern_mining = "3600"               # seconds, a cron line, or "off"
 
 [centralcloud]
+# orchestrator_role = "primary"         # of several on one database: primary or standby
+# leadership_ttl_seconds = 10.0         # so long after the death of the leader another leads
+# leadership_check_seconds = 5.0
 # stream_replicas = 1                   # 3 in a NATS cluster of three or more
 # suspect_seconds = 30.0                # a holder silent for so long may be replaced
 # silence_seconds = 7.5                 # ... and this long by a restart of its own database

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import click
 
+from mesh.move_cli import move
 from shared.commandline import Commands, json_option, print_facts, print_json, print_table
 
 database_option = click.option("--database", metavar="NAME", help="Which database, where there are several.")
@@ -18,6 +19,9 @@ url_option = click.option("--database-url", metavar="URL", help="The server, ins
 @click.group(cls=Commands)
 def db() -> None:
     """Look after the databases of the instances and of centralcloud."""
+
+
+db.add_command(move)
 
 
 @db.command()

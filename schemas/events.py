@@ -5,11 +5,13 @@ A new field has a default; a breaking change is a new type with a new `.vN`, bot
 
 from __future__ import annotations
 
+from datetime import date
 from typing import Annotated, ClassVar, Literal
 
 from msgspec import Meta, Struct
 
 from schemas.names import Count, EventId, Fingerprint, RepositoryKey, Share, Text, Timestamp
+from schemas.results import CONTEXT_WORDS_MAX, ResultSums, Word
 from schemas.subjects import Topic
 
 Version = Annotated[int, Meta(ge=1, le=2**53 - 1, description="grows by one with every change of this observation")]
@@ -129,6 +131,21 @@ class InsightFeedback(Event, frozen=True, kw_only=True, tag="insight.feedback.v1
     reason: Literal["", "not_applicable", "disagree", "wrong", "already_done", "too_costly"] = ""
 
 
+class ResultsLearned(Event, frozen=True, kw_only=True, tag="job.result.learned.v1"):
+    """How jobs of one kind ended on one day in one context with one model, all of them together."""
+
+    topic: ClassVar[Topic] = Topic("job", "result")
+
+    day: date
+    """In UTC, on which they ended."""
+    job_type: Word
+    model: Word
+    context: Annotated[dict[Word, Word], Meta(max_length=CONTEXT_WORDS_MAX)] = {}
+    """What kind of task it was: `task`, `language`, `size`, `complexity`."""
+    version: Version
+    sums: ResultSums
+
+
 class StatisticsReported(Event, frozen=True, kw_only=True, tag="instance.statistics.v1"):
     """What an instance has studied so far."""
 
@@ -161,6 +178,7 @@ AnyEvent = (
     | DependencyLearned
     | PatternForgotten
     | InsightFeedback
+    | ResultsLearned
     | StatisticsReported
     | SnapshotCompleted
 )

@@ -6,12 +6,13 @@ end; how far that reaches is read from the file itself, which is the one snapsho
 
 from __future__ import annotations
 
+import contextlib
 import os
 import subprocess
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final, cast
 
 import psycopg
 from msgspec import Struct
@@ -29,9 +30,12 @@ _NAME_BYTES_MAX: Final = 63
 _LEFT_OUT: Final = ("--exclude-table=embeddings", "--exclude-extension=vector")
 """A cache that is made anew; the server that the file is restored on need not have the extension."""
 
+_UNKNOWN_SETTING: Final = b"SET transaction_timeout = 0;\n"
+"""The zero is the default of all servers that know it: those from 17 on."""
+
 _CLIENTS: Final = """
     SELECT count(*) FROM pg_stat_activity
-     WHERE datname = %s AND pid <> pg_backend_pid() AND backend_type = 'client backend'
+     WHERE datname = %s AND pid <> pg_backend_pid() AND coalesce(backend_type, 'client backend') = 'client backend'
 """
 _EXISTS: Final = "SELECT EXISTS (SELECT 1 FROM pg_database WHERE datname = %s)"
 _DURABLE: Final = """
@@ -97,9 +101,7 @@ def restore(server: str, file: Path, name: str) -> Restored:
         _require_alone(admin, name)
         admin.execute(sql.SQL("CREATE DATABASE {} TEMPLATE template0").format(sql.Identifier(fresh)))
         try:
-            _run(
-                "pg_restore", url_of(server, fresh), "--single-transaction", "--exit-on-error", "--no-owner", str(file)
-            )
+            _load(url_of(server, fresh), file)
         except PermanentError:
             admin.execute(sql.SQL("DROP DATABASE {}").format(sql.Identifier(fresh)))
             raise
@@ -157,12 +159,53 @@ def _rename(admin: psycopg.Connection[Any], old: str, new: str) -> None:
     admin.execute(sql.SQL("ALTER DATABASE {} RENAME TO {}").format(sql.Identifier(old), sql.Identifier(new)))
 
 
+def _load(url: str, file: Path) -> None:
+    """Load a backup in one transaction, also into a server older than pg_restore, which sets what that does not know.
+
+    As text from one program to the other; the file may be larger than the memory.
+    """
+    told, secret = _connection(url)
+    psql = [str(program("psql")), *told, "--quiet", "--no-psqlrc", "--single-transaction", "--set=ON_ERROR_STOP=1"]
+    with (
+        subprocess.Popen([str(program("pg_restore")), "--no-owner", "--file=-", str(file)],
+                         env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as reading,
+        subprocess.Popen(psql, env=environment() | secret, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
+                         stderr=subprocess.PIPE) as loading,
+    ):  # fmt: skip
+        read, write = cast("IO[bytes]", reading.stdout), cast("IO[bytes]", loading.stdin)
+        with contextlib.suppress(BrokenPipeError), write:
+            write.writelines(_understood(read))
+        read.close()
+        _require_success(loading, psql[0])
+        _require_success(reading, "pg_restore")
+
+
+def _understood(lines: Iterable[bytes]) -> Iterator[bytes]:
+    """Leave out the setting; it stands before all data."""
+    is_head = True
+    for line in lines:
+        is_head = is_head and not line.startswith(b"COPY ")
+        if not (is_head and line == _UNKNOWN_SETTING):
+            yield line
+
+
+def _require_success(process: subprocess.Popen[bytes], name: str) -> None:
+    errors = process.stderr.read() if process.stderr is not None else b""
+    if process.wait() != 0:
+        raise _failure(name, errors)
+
+
 def _run(name: str, url: str, *arguments: str) -> None:
-    """Run a program on a database; the password goes through the environment, where `ps` does not show it."""
+    """Run a program on a database."""
+    told, secret = _connection(url)
+    _output([str(program(name)), *told, *arguments], secret)
+
+
+def _connection(url: str) -> tuple[list[str], dict[str, str]]:
+    """Arguments and environment that lead to a database: the password where `ps` does not show it."""
     parameters: dict[str, Any] = conninfo_to_dict(url)
     password = parameters.pop("password", None)
-    secret = {"PGPASSWORD": str(password)} if password else {}
-    _output([str(program(name)), f"--dbname={make_conninfo(**parameters)}", *arguments], secret)
+    return [f"--dbname={make_conninfo(**parameters)}"], {"PGPASSWORD": str(password)} if password else {}
 
 
 def _restore_to_text(file: Path, *arguments: str) -> str:
@@ -172,9 +215,13 @@ def _restore_to_text(file: Path, *arguments: str) -> str:
 def _output(command: Sequence[str], secret: dict[str, str]) -> str:
     done = subprocess.run(command, env=environment() | secret, capture_output=True, check=False)
     if done.returncode != 0:
-        reason = done.stderr.decode("utf-8", "replace").strip().splitlines() or ["no reason given"]
-        raise PermanentError(f"{Path(command[0]).name} failed: {reason[0]}")
+        raise _failure(command[0], done.stderr)
     return done.stdout.decode("utf-8", "replace")
+
+
+def _failure(name: str, errors: bytes) -> PermanentError:
+    reason = errors.decode("utf-8", "replace").strip().splitlines() or ["no reason given"]
+    return PermanentError(f"{Path(name).name} failed: {reason[0]}")
 
 
 def _sync(path: Path) -> None:

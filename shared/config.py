@@ -20,6 +20,7 @@ ENVIRONMENT_PREFIX: Final = "FLOCKLORE_"
 
 Seconds = Annotated[float, Meta(gt=0, le=7 * 86_400)]
 Port = Annotated[int, Meta(ge=1, le=65_535)]
+Role = Literal["hybrid", "worker", "ingestor", "web", "read_only"]
 
 
 class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -44,7 +45,15 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """`host:port` (UDP) or the path of a socket; None: none."""
     ready_file: str | None = None
     """Created when the daemon is ready."""
+    role: Role = "hybrid"
+    """What this process does: everything, only jobs, only taking in and passing on, only answering, only listening."""
+    worker_id: Name | None = None
+    """Name of this process among those that share the database; None: the instance's, or the host's."""
     heartbeat_seconds: Seconds = 5.0
+    dead_seconds: Seconds = 30.0
+    """A process not heard for this long is dead: its jobs are run by others."""
+    queues: dict[str, Annotated[int, Meta(ge=0, le=1000)]] = {}
+    """How many jobs of a queue this process runs at once, where it differs from what the database says."""
     schedules: dict[str, str] = {}
     """Overrides of the schedule table: name = seconds, a cron line, or "off"."""
 
@@ -58,6 +67,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
 PLAIN_NAMES: Final = {
     "INSTANCE_ID": "instance_id",
+    "WORKER_ID": "worker_id",
+    "APP_ROLE": "role",
+    "ORCHESTRATOR_ROLE": "orchestrator_role",
     "DATABASE_URL": "database_url",
     "NATS_URL": "nats_url",
     "NATS_HOST": "nats_host",

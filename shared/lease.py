@@ -1,80 +1,48 @@
 """Named leases with a time to live and a fencing epoch: rows of `distributed_locks`, times by the database's clock.
 
-An epoch grows with every change of holder. Whoever writes under a lease checks the epoch in the same transaction
-(`fence`), so a holder that was frozen past its time and wakes up changes nothing.
+Every grant has an epoch of its own. Whoever writes under a lease checks the epoch in the same transaction (`fence`),
+so a holder that was frozen past its time and wakes up changes nothing. That, not punctual renewal, is what protects:
+a lease is renewed by the event loop, and one that was late goes on if nobody else was granted it meanwhile.
 """
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import socket
 import time
-from dataclasses import dataclass
+from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
+from typing import Final, TypeVar
 
 import structlog
-from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
+from shared import grants
 from shared.database import transaction
-from shared.errors import AlreadyRunningError, TransientError, UnreachableError
+from shared.errors import AlreadyRunningError, TransientError
+from shared.grants import Claim, Grant, Holding
 from shared.service import Service
 
 log = structlog.get_logger(__name__)
 
-_ACQUIRE = text("""
-    INSERT INTO distributed_locks AS l (lock_name, instance_id, hostname, pid, pid_started, epoch,
-                                        acquired_at, heartbeat_at, expires_at)
-    VALUES (:name, :holder, :hostname, :pid, :pid_started, 1, clock_timestamp(), clock_timestamp(),
-            clock_timestamp() + make_interval(secs => :ttl))
-    ON CONFLICT (lock_name) DO UPDATE
-       SET instance_id = excluded.instance_id, hostname = excluded.hostname, pid = excluded.pid,
-           pid_started = excluded.pid_started, epoch = l.epoch + 1,
-           acquired_at = clock_timestamp(), heartbeat_at = clock_timestamp(), expires_at = excluded.expires_at
-     WHERE l.expires_at <= clock_timestamp()
-        OR (CAST(:vacated AS bigint) IS NOT NULL AND l.epoch = :vacated)
-    RETURNING epoch
-""")
-_HOLDER = text("""
-    SELECT instance_id, hostname, pid, pid_started, epoch,
-           extract(epoch FROM expires_at - clock_timestamp()) AS remaining_seconds
-      FROM distributed_locks WHERE lock_name = :name AND expires_at > clock_timestamp()
-""")
-_RENEW = text("""
-    UPDATE distributed_locks
-       SET heartbeat_at = clock_timestamp(), expires_at = clock_timestamp() + make_interval(secs => :ttl)
-     WHERE lock_name = :name AND epoch = :epoch AND instance_id = :holder AND expires_at > clock_timestamp()
-""")
-_RELEASE = text("""
-    UPDATE distributed_locks SET expires_at = clock_timestamp()
-     WHERE lock_name = :name AND epoch = :epoch AND instance_id = :holder
-""")
-_FENCE = text("""
-    SELECT 1 FROM distributed_locks
-     WHERE lock_name = :name AND epoch = :epoch AND expires_at > clock_timestamp() FOR SHARE
-""")
+LOOK_SECONDS: Final = 0.25
+"""How often who waits for a lease looks whether it is free."""
+
+BLOCKED_SECONDS: Final = 1.0
+"""How long an unfinished transaction of a holder whose time is over may go on doing nothing."""
+
+T = TypeVar("T")
 
 
 class LeaseLostError(TransientError):
     """The lease expired or went to somebody else; nothing was written."""
 
 
-@dataclass(frozen=True)
-class Holder:
-    """Who holds a lease now."""
-
-    holder: str
-    hostname: str
-    pid: int
-    pid_started: float
-    epoch: int
-    remaining_seconds: float
-
-    @property
-    def is_dead_process_here(self) -> bool:
-        """Whether it was a process of this machine that no longer exists (a reused pid counts as gone)."""
-        return self.hostname == socket.gethostname() and process_started(self.pid) != self.pid_started
+def is_dead_process_here(holding: Holding) -> bool:
+    """Whether it was a process of this machine that no longer exists (a reused pid counts as gone)."""
+    return holding.hostname == socket.gethostname() and process_started(holding.pid) != holding.pid_started
 
 
 def process_started(pid: int) -> float:
@@ -96,78 +64,142 @@ def _exists(pid: int) -> bool:
     return True
 
 
-class Lease(Service):
-    """Holds a name for as long as the service runs; `run` raises `LeaseLostError` when it was lost."""
+@contextlib.asynccontextmanager
+async def not_held_up(connection: AsyncConnection) -> AsyncIterator[None]:
+    """While this connection waits for a holder whose time is over, end sessions that only sit in a transaction.
 
-    def __init__(self, engine: AsyncEngine, name: str, *, holder: str, ttl_seconds: float = 10.0) -> None:
+    A process that is frozen would never end its own.
+    """
+    ending = asyncio.create_task(_end_idle_blockers(connection.engine, await grants.backend(connection)))
+    try:
+        yield
+    finally:
+        ending.cancel()
+        await asyncio.gather(ending, return_exceptions=True)
+
+
+async def _end_idle_blockers(engine: AsyncEngine, backend: int) -> None:
+    while True:
+        await asyncio.sleep(BLOCKED_SECONDS)
+        async with transaction(engine) as connection:
+            if ended := await grants.end_idle_blockers(connection, backend):
+                log.warning("ended sessions of a frozen lock holder", sessions=ended)
+
+
+class Lease(Service):
+    """Holds a name for as long as the service runs; `run` raises `LeaseLostError` when it was lost.
+
+    Starting waits up to `wait_seconds` for whoever holds it; `advice` ends the error that says who that is.
+    """
+
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        name: str,
+        *,
+        holder: str,
+        ttl_seconds: float = 10.0,
+        wait_seconds: float = 0.0,
+        advice: str = "stop it, or choose another INSTANCE_ID",
+    ) -> None:
         super().__init__()
         self.name = f"lease {name}"
         self.lock_name = name
+        self.lost = asyncio.Event()
+        """Set as soon as it is known that the lease is no longer ours."""
+        self.is_failover = False
+        """Whether whoever held it before did not release it."""
         self.epoch = 0
         self._engine = engine
-        self._holder = holder
-        self._ttl = ttl_seconds
+        self._claim = Claim(name, holder, socket.gethostname(), os.getpid(), process_started(os.getpid()), ttl_seconds)
+        self._wait_seconds = wait_seconds
+        self._advice = advice
+        self._check = asyncio.Event()
 
     async def open(self) -> None:
         """Acquire; raises `AlreadyRunningError` naming the live holder."""
-        while (epoch := await self._acquire(vacated=None)) is None:
-            async with transaction(self._engine) as connection:
-                row = (await connection.execute(_HOLDER, {"name": self.lock_name})).one_or_none()
-            if row is None:
+        deadline = time.monotonic() + self._wait_seconds
+        while (grant := await self._acquire(vacated=None)) is None:
+            other = await self._other()
+            if other is None:
                 continue
-            holder = Holder(*row)
-            if not holder.is_dead_process_here:
-                raise AlreadyRunningError(
-                    f"{self.lock_name} is held by process {holder.pid} on {holder.hostname} "
-                    f"for another {holder.remaining_seconds:.0f} s at least; stop it, or choose another INSTANCE_ID"
-                )
-            if (epoch := await self._acquire(vacated=holder.epoch)) is not None:
-                break
-        self.epoch = epoch
+            if is_dead_process_here(other):
+                if (grant := await self._acquire(vacated=other.epoch)) is not None:
+                    break
+            elif (left := deadline - time.monotonic()) <= 0:
+                raise self._refusal(other)
+            else:
+                await asyncio.sleep(min(left, LOOK_SECONDS))
+        self.epoch, self.is_failover = grant.epoch, grant.is_failover
+        self.lost.clear()
 
     async def run(self) -> None:
         """Renew three times per time to live; a database that is away is retried until the lease has expired."""
         renewed = time.monotonic()
         while True:
-            await asyncio.sleep(self._ttl / 3)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._check.wait(), self._claim.ttl / 3)
+            self._check.clear()
             try:
-                async with transaction(self._engine) as connection:
-                    result = await connection.execute(_RENEW, self._key | {"ttl": self._ttl})
-            except UnreachableError:
-                if time.monotonic() - renewed > self._ttl:
-                    raise LeaseLostError(f"{self.lock_name} expired while the database was away") from None
+                async with asyncio.timeout(self._claim.ttl):
+                    held = await self._renew()
+            except (TransientError, TimeoutError):
+                if time.monotonic() - renewed > self._claim.ttl:
+                    raise self._loss("expired while the database was away") from None
                 continue
-            if result.rowcount != 1:
-                raise LeaseLostError(f"{self.lock_name} was lost to another holder")
+            if not held:
+                raise self._loss("went to another holder")
             renewed = time.monotonic()
 
     async def close(self) -> None:
         """Give the name free at once; an unreachable database lets it expire."""
         try:
             async with transaction(self._engine) as connection:
-                await connection.execute(_RELEASE, self._key)
-        except UnreachableError:
-            log.warning("lease left to expire: the database is away", lease=self.lock_name)
+                await grants.end(connection, self.lock_name, self.epoch, ended="released")
+        except TransientError as error:
+            log.warning("lease left to expire", lease=self.lock_name, reason=str(error))
+
+    def check(self) -> None:
+        """Have it looked at once whether the lease is still ours."""
+        self._check.set()
 
     async def fence(self, connection: AsyncConnection) -> None:
         """Let the transaction go on only while the lease is ours; raises `LeaseLostError`."""
-        if (await connection.execute(_FENCE, {"name": self.lock_name, "epoch": self.epoch})).scalar() is None:
+        if not await grants.is_valid(connection, self.lock_name, self.epoch):
             raise LeaseLostError(f"{self.lock_name} is no longer ours; nothing was written")
 
-    @property
-    def _key(self) -> dict[str, object]:
-        return {"name": self.lock_name, "epoch": self.epoch, "holder": self._holder}
+    async def during(self, work: Awaitable[T]) -> T:
+        """Do work for as long as the lease is ours: else it is cancelled and a `LeaseLostError` raised."""
+        working = asyncio.ensure_future(work)
+        losing = asyncio.ensure_future(self.lost.wait())
+        try:
+            await asyncio.wait({working, losing}, return_when=asyncio.FIRST_COMPLETED)
+            if not working.done():
+                raise LeaseLostError(f"{self.lock_name} was lost; what was done under it was interrupted")
+            return working.result()
+        finally:
+            working.cancel()
+            losing.cancel()
+            await asyncio.gather(working, losing, return_exceptions=True)
 
-    async def _acquire(self, vacated: int | None) -> int | None:
-        values = {
-            "name": self.lock_name,
-            "holder": self._holder,
-            "hostname": socket.gethostname(),
-            "pid": os.getpid(),
-            "pid_started": process_started(os.getpid()),
-            "ttl": self._ttl,
-            "vacated": vacated,
-        }
+    async def _acquire(self, vacated: int | None) -> Grant | None:
+        async with transaction(self._engine) as connection, not_held_up(connection):
+            return await grants.acquire(connection, self._claim, vacated)
+
+    async def _other(self) -> Holding | None:
         async with transaction(self._engine) as connection:
-            epoch: int | None = (await connection.execute(_ACQUIRE, values)).scalar()
-        return epoch
+            return await grants.holding(connection, self.lock_name)
+
+    async def _renew(self) -> bool:
+        async with transaction(self._engine) as connection:
+            return await grants.renew(connection, self.lock_name, self.epoch, self._claim.ttl)
+
+    def _refusal(self, other: Holding) -> AlreadyRunningError:
+        return AlreadyRunningError(
+            f"{self.lock_name} is held by process {other.pid} on {other.hostname} "
+            f"for another {max(0, other.remaining_seconds):.0f} s at least; {self._advice}"
+        )
+
+    def _loss(self, how: str) -> LeaseLostError:
+        self.lost.set()
+        return LeaseLostError(f"{self.lock_name} {how}")

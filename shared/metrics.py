@@ -26,6 +26,15 @@ class Metrics:
         self.aggregate_seconds = self._histogram("flocklore_aggregate_seconds", "One aggregation")
         self.insights_changed = self._counter("flocklore_insights_changed", "Versions of insights written")
         self.schedule_runs = self._counter("flocklore_schedule_runs", "Runs of schedules", "name", "outcome")
+        self.job_executions = self._counter("job_executions", "Attempts at jobs, by how they ended", "kind", "state")
+        self.job_seconds = self._histogram("job_seconds", "One attempt at a job", "kind")
+        self.job_wait_seconds = self._histogram("job_wait_seconds", "From when a job was due to its start", "kind")
+        self.queue_depth = self._gauge("pgmq_queue_depth", "Jobs that wait to be run", "region", "queue")
+        self.leading = self._gauge("flocklore_leading", "1 while this process is the leader")
+        self.orchestrator_failovers = self._counter(
+            "orchestrator_failovers", "Leads taken over from a leader that died"
+        )
+        self.lock_overlaps = self._gauge("flocklore_lock_overlaps", "Locks two held at one time in the last day: never")
 
     def _counter(self, name: str, text: str, *labels: str) -> Counter:
         return Counter(name, text, labels, registry=self.registry)

@@ -104,14 +104,16 @@ async def run_services(services: Sequence[Service], stop: asyncio.Event) -> None
             await service.start()
             started.append(service)
             log.debug("service started", service=service.name)
-        await _first_end(services, stop)
+        await first_end(services, stop)
     finally:
         for service in reversed(started):
             await service.stop()
             log.debug("service stopped", service=service.name)
 
 
-async def _first_end(services: Sequence[Service], stop: asyncio.Event) -> None:
+async def first_end(services: Sequence[Service], stop: asyncio.Event | None = None) -> None:
+    """Return when `stop` is set; raises when the first of the running services ends, what it failed with."""
+    stop = stop or asyncio.Event()
     stopping: asyncio.Task[Any] = asyncio.create_task(stop.wait())
     waiting: dict[asyncio.Task[Any], Service] = {asyncio.create_task(service.wait()): service for service in services}
     try:

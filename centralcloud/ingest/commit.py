@@ -13,7 +13,7 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from centralcloud.ingest.admission import Admission
 from centralcloud.ingest.arrivals import Arrival, DeadLetter, Lineage
 from centralcloud.ingest.effects import Effects
-from centralcloud.store import envelopes, feedback, intake, watermarks
+from centralcloud.store import envelopes, feedback, intake, results, watermarks
 from centralcloud.store.watermarks import Watermark
 from schemas.sync import Receipt
 
@@ -51,6 +51,7 @@ async def commit(
         advanced = [await receiver.receive(by_lineage[receiver.lineage]) for receiver in receivers]
         await envelopes.insert(connection, effects.log)
         await intake.upsert_observations(connection, effects.observations)
+        await results.upsert(connection, effects.results)
         await intake.upsert_statistics(connection, effects.statistics)
         await feedback.upsert(connection, effects.feedback)
         await watermarks.advance(connection, advanced)

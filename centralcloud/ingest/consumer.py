@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import math
 import time
 from collections.abc import Callable, Sequence
@@ -76,7 +77,7 @@ class Ingest(Service):
                 if subscription is None:
                     subscription = await jetstream.pull_subscribe_bind(stream.CONSUMER, stream=subjects.STREAM)
                 if messages := await self._fetch(subscription):
-                    await self.take(messages)
+                    await self._take_or_give_back(messages)
         finally:
             if subscription is not None and self._bus.connected.is_set():
                 await subscription.unsubscribe()
@@ -96,6 +97,16 @@ class Ingest(Service):
         self._reconciled = -math.inf
         if self._patience is not None:
             self._patience.reschedule(0)
+
+    async def _take_or_give_back(self, messages: Sequence[Msg]) -> None:
+        """Take a batch; when that fails, or we stop, it comes again at once, here or to another hub."""
+        try:
+            await self.take(messages)
+        except (UnreachableError, asyncio.CancelledError):
+            for message in messages:
+                with contextlib.suppress(nats.errors.Error):
+                    await message.nak(delay=RETRY_SECONDS)
+            raise
 
     async def take(self, messages: Sequence[Msg]) -> None:
         """Commit a batch, then acknowledge it, then send receipts."""

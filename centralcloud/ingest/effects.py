@@ -10,6 +10,7 @@ from msgspec import Raw, structs
 from centralcloud.ingest.arrivals import DeadLetter, Lineage
 from centralcloud.store.feedback import FeedbackRow
 from centralcloud.store.intake import ObservationRow, StatisticsRow
+from centralcloud.store.results import ResultRow
 from schemas.codec import InvalidMessageError, decode_event
 from schemas.events import (
     AnyEvent,
@@ -22,10 +23,12 @@ from schemas.events import (
     LanguageLearned,
     Learned,
     PatternForgotten,
+    ResultsLearned,
     SnapshotCompleted,
     StatisticsReported,
 )
 from schemas.fingerprint import fingerprint
+from shared import results
 
 
 @dataclass
@@ -35,6 +38,7 @@ class Effects:
     log: list[dict[str, Any]] = field(default_factory=list)
     observations: list[ObservationRow] = field(default_factory=list)
     feedback: list[FeedbackRow] = field(default_factory=list)
+    results: list[ResultRow] = field(default_factory=list)
     statistics: list[StatisticsRow] = field(default_factory=list)
     letters: list[DeadLetter] = field(default_factory=list)
     snapshots: dict[Lineage, int] = field(default_factory=dict)
@@ -46,8 +50,8 @@ class Effects:
         except InvalidMessageError as error:
             self.reject(raw, lineage, seq, str(error))
         else:
-            if _is_forged(event):
-                self.reject(raw, lineage, seq, "the template does not have this fingerprint")
+            if flaw := _flaw(event):
+                self.reject(raw, lineage, seq, flaw)
             else:
                 self._sort(event, lineage, seq, void=void)
 
@@ -56,7 +60,7 @@ class Effects:
         self.letters.append(DeadLetter("", bytes(raw), reason, lineage, seq))
 
     def _sort(self, event: AnyEvent, lineage: Lineage, seq: int, *, void: bool) -> None:
-        """Collect what it changes; a void epoch (a later one said everything again) changes no observation."""
+        """Collect what it changes; a void epoch (a later one said everything again) changes no state."""
         match event:
             case SnapshotCompleted():
                 self.snapshots[lineage] = seq
@@ -64,8 +68,18 @@ class Effects:
                 self.statistics.append(_statistics(event, lineage))
             case InsightFeedback():
                 self.feedback.append(_feedback(event, lineage))
+            case ResultsLearned():
+                if not void:
+                    self.results.append(_results(event, lineage, seq))
             case _ if not void:
                 self.observations.append(_observation(event, lineage, seq))
+
+
+def _flaw(event: AnyEvent) -> str | None:
+    """What is wrong with an event that can be read; None when nothing is."""
+    if isinstance(event, ResultsLearned):
+        return results.flaw(event.sums)
+    return "the template does not have this fingerprint" if _is_forged(event) else None
 
 
 def _is_forged(event: AnyEvent) -> bool:
@@ -87,6 +101,22 @@ def _statistics(event: StatisticsReported, lineage: Lineage) -> StatisticsRow:
         epoch=lineage.epoch,
         version=event.version,
         body=body,
+    )
+
+
+def _results(event: ResultsLearned, lineage: Lineage, seq: int) -> ResultRow:
+    return ResultRow(
+        tenant=lineage.tenant,
+        instance=lineage.instance,
+        day=event.day,
+        job_type=event.job_type,
+        model=event.model,
+        context=event.context,
+        epoch=lineage.epoch,
+        version=event.version,
+        seq=seq,
+        event_id=event.id,
+        **structs.asdict(event.sums),
     )
 
 

@@ -55,9 +55,10 @@ _COLUMNS = """
       FROM watermarks w
 """
 _LOCK = text(f"""
-    {_COLUMNS} JOIN {_KEYS} USING (tenant, instance, epoch)
-    ORDER BY w.tenant, w.instance, w.epoch FOR UPDATE OF w
-""")
+    SELECT FROM watermarks w WHERE (w.tenant, w.instance) IN (SELECT tenant, instance FROM {_KEYS})
+     ORDER BY w.tenant, w.instance, w.epoch FOR UPDATE
+""")  # noqa: S608 - composed of constants
+_LOCKED = text(f"{_COLUMNS} JOIN {_KEYS} USING (tenant, instance, epoch) ORDER BY w.tenant, w.instance, w.epoch")
 _ONE = text(f"{_COLUMNS} WHERE (w.tenant, w.instance, w.epoch) = (:tenant, :instance, :epoch)")
 _NEWEST = text("SELECT max(epoch) FROM watermarks WHERE (tenant, instance) = (:tenant, :instance)")
 _ADVANCE = text("""
@@ -77,6 +78,9 @@ _COMPLETE_SNAPSHOTS = text(f"""
         DELETE FROM observations o USING completed c
          WHERE (o.tenant, o.instance) = (c.tenant, c.instance) AND o.epoch < c.epoch
         RETURNING o.tenant, o.fingerprint
+    ), voided_results AS (
+        DELETE FROM result_states r USING completed c
+         WHERE (r.tenant, r.instance) = (c.tenant, c.instance) AND r.epoch < c.epoch
     )
     INSERT INTO changed_patterns (tenant, fingerprint)
     SELECT DISTINCT tenant, fingerprint FROM voided ORDER BY 1, 2
@@ -89,10 +93,15 @@ def _keys(lineages: Iterable[LineageKey]) -> bytes:
 
 
 async def lock(connection: AsyncConnection, lineages: Sequence[LineageKey]) -> list[Watermark]:
-    """Lock the rows of these epochs, making those that do not exist."""
+    """Lock all epochs of these instances, and return these, making those that do not exist.
+
+    Whether an epoch is void depends on the others, and what was true of them while we waited for a lock may be so no
+    longer: it is read by a statement of its own, when nobody else can change it.
+    """
     values = {"keys": _keys(lineages).decode()}
     await connection.execute(_ENSURE, values)
-    return [Watermark(*row) for row in await connection.execute(_LOCK, values)]
+    await connection.execute(_LOCK, values)
+    return [Watermark(*row) for row in await connection.execute(_LOCKED, values)]
 
 
 async def get(connection: AsyncConnection, lineage: LineageKey) -> Watermark | None:

@@ -1,4 +1,4 @@
-"""One round of all agents over one repository: whoever has something new to read studies it."""
+"""Which agents are due over a repository, and letting one of them study it."""
 
 from __future__ import annotations
 
@@ -15,43 +15,45 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from instance.agents.agent import FINDINGS_MAX, Agent, Finding
 from instance.agents.codebase import Codebase
+from instance.agents.miner import POOL_FROM_FILES
 from instance.analysis.workspace import Workspace
 from instance.store import findings as store
 from instance.store.findings import FindingRow
 from instance.store.workspace import Repository
 from shared.database import transaction
+from shared.pool import CpuProcesses
 
 log = structlog.get_logger(__name__)
 
 
-async def go_round(
+async def who_is_due(
     engine: AsyncEngine, repository: Repository, workspace: Workspace, agents: Sequence[Agent]
-) -> set[str]:
-    """Let every agent study that has not seen the repository as it is now.
+) -> tuple[dict[str, str], set[str]]:
+    """Agents that have not seen the repository as it is now, with the digest of what they may depend on.
 
-    Returns the fingerprints of findings that changed or are gone.
+    Drops what agents found that are no longer there, and returns its fingerprints, too.
     """
     async with transaction(engine) as connection:
-        changed = await store.keep_only(connection, repository, [agent.name for agent in agents])
+        gone = await store.keep_only(connection, repository, [agent.name for agent in agents])
         files = await store.files_digest(connection, repository)
         seen = await store.inputs(connection, repository)
     inputs = await asyncio.to_thread(_inputs, agents, workspace, files)
-    due = [agent for agent in agents if seen.get(agent.name) != inputs[agent.name]]
-    if due:
-        async with transaction(engine) as connection:
-            codebase = Codebase(workspace, await store.facts(connection, repository))
-        for agent in due:
-            changed |= await _study(engine, repository, agent, codebase, inputs[agent.name])
-    return changed
+    return {name: digest for name, digest in inputs.items() if seen.get(name) != digest}, gone
 
 
-async def _study(
-    engine: AsyncEngine, repository: Repository, agent: Agent, codebase: Codebase, inputs: str
+async def consult(
+    engine: AsyncEngine, processes: CpuProcesses, repository: Repository, agent: Agent, codebase: Codebase, inputs: str
 ) -> set[str]:
-    """Let one agent study; when it fails its earlier findings stay, and it tries again next time."""
+    """Let one agent study: in a process of its own where there is much to see. Returns what changed or is gone.
+
+    When it fails its earlier findings stay, and it tries again next time.
+    """
     started = time.monotonic()
     try:
-        rows = await asyncio.to_thread(_rows, agent, codebase)
+        if len(codebase.facts) < POOL_FROM_FILES:
+            rows = await asyncio.to_thread(_rows, agent, codebase)
+        else:
+            rows = await processes.run(_rows, agent, codebase)
     except Exception as error:
         log.exception("agent failed", agent=agent.name, root=str(repository.root))
         async with transaction(engine) as connection:

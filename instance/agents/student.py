@@ -1,24 +1,32 @@
-"""The student: lets every agent study every repository, and says what changed."""
+"""The student: what an instance does to study a directory, one step at a time, each in a transaction of its own.
+
+The steps, and which follows which, are a workflow (`instance.jobs.study`): any process of the instance may take the
+next one, as long as it sees the same directory.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import time
+import uuid
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Final
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from instance.agents import miner
 from instance.agents.agent import installed_agents
-from instance.agents.miner import Scan, mine
-from instance.agents.rounds import go_round
+from instance.agents.codebase import Codebase
+from instance.agents.orders import AgentOrder, Consulted, Found, Mined, Order, Part, Published, Scan
+from instance.agents.rounds import consult, who_is_due
 from instance.analysis.git import repository_key
-from instance.analysis.workspace import walk
+from instance.analysis.languages import LANGUAGES
+from instance.analysis.workspace import Skipped, Workspace, walk
 from instance.config import InstanceSettings
-from instance.store import insights, outbox, workspace
+from instance.store import findings, insights, outbox, workspace
 from instance.store.outbox import event_identity
 from instance.store.workspace import Repository
 from instance.sync.announce import announce, open_gate
@@ -27,7 +35,7 @@ from instance.sync.news import News
 from schemas.codec import encode
 from schemas.events import StatisticsReported
 from shared.database import transaction
-from shared.errors import NotFoundError
+from shared.pool import CpuProcesses
 
 log = structlog.get_logger(__name__)
 
@@ -36,37 +44,110 @@ FIRST_WORD_SECONDS: Final = 4.0
 
 
 class Student:
-    """Studies the workspace of one instance; one study at a time."""
+    """Studies the workspace of one instance."""
 
-    def __init__(self, engine: AsyncEngine, settings: InstanceSettings, on_said: Callable[[], None]) -> None:
+    def __init__(self, engine: AsyncEngine, settings: InstanceSettings) -> None:
+        self.on_said: Callable[[], None] = lambda: None
+        """Called when events were appended to the outbox."""
         self._engine = engine
         self._settings = settings
         self._limits = Limits(settings.pattern_files_min, settings.patterns_shared_max)
-        self._on_said = on_said
-        self._agents = installed_agents(settings.switched_off)
-        self._busy = asyncio.Lock()
+        self._agents = {agent.name: agent for agent in installed_agents(settings.switched_off)}
+        self._processes = CpuProcesses(miner.WORKERS)
+        self._saying: defaultdict[int, asyncio.Lock] = defaultdict(asyncio.Lock)
         self._news: defaultdict[int, News] = defaultdict(News)
-        """By repository id."""
+        """By repository id, as the locks."""
+        self._first_words: set[int] = set()
+        self._walked: dict[str, tuple[str, Workspace]] = {}
+        """By directory: the name of the last look at it, and what was seen."""
 
-    async def study(self) -> list[Scan]:
-        """Study every repository that is there, one after another."""
-        async with self._busy:
-            scans = []
-            for root in self._settings.roots:
-                try:
-                    scans.append(await self._study(root))
-                except NotFoundError as error:
-                    log.warning("not studied", root=str(root), reason=str(error))
-            return scans
+    @property
+    def roots(self) -> list[Path]:
+        """The directories to study."""
+        return self._settings.roots
+
+    @property
+    def languages(self) -> list[str]:
+        """Languages it can read."""
+        return list(LANGUAGES)
+
+    async def close(self) -> None:
+        """End the processes that read."""
+        await self._processes.close()
+
+    async def scan(self, order: Order) -> Found:
+        """Walk through a directory; raises `NotFoundError` when it is none."""
+        root, begun, look = Path(order.root), time.time(), uuid.uuid4().hex
+        seen = await asyncio.to_thread(walk, root)
+        self._walked[order.root] = (look, seen)
+        key = await asyncio.to_thread(repository_key, root)
+        async with transaction(self._engine) as connection:
+            repository = await workspace.open_repository(connection, root, key)
+        return await miner.look(self._engine, repository, seen, name=look, begun=begun)
+
+    async def mine(self, part: Part) -> Mined:
+        """Mine some files; a first scan that takes long is told about before it ends."""
+        repository = await self._repository(part.root)
+        mined = await miner.mine(self._engine, self._processes, repository, part)
+        if part.first and repository.id not in self._first_words and time.time() > part.begun + FIRST_WORD_SECONDS:
+            self._first_words.add(repository.id)
+            await self._say(repository, None)
+        return mined
+
+    async def publish(self, found: Found, mined: list[Mined]) -> Published:
+        """Say what the miner found, and see which agents have something new to study."""
+        repository = await self._repository(found.root)
+        async with transaction(self._engine) as connection:
+            await workspace.mark_scanned(connection, repository)
+        said = await self._say(repository, _union([found.touched, *(part.touched for part in mined)]))
+        seen = await self._workspace(found.root, found.look)
+        due, gone = await who_is_due(self._engine, repository, seen, list(self._agents.values()))
+        orders = [
+            AgentOrder(root=found.root, look=found.look, agent=name, inputs=inputs) for name, inputs in due.items()
+        ]
+        return Published(said=said, due=orders, touched=frozenset(gone))
+
+    async def consult(self, order: AgentOrder) -> Consulted:
+        """Let one agent study; one that is not installed in this process finds nothing."""
+        agent = self._agents.get(order.agent)
+        if agent is None:
+            return Consulted(agent=order.agent, touched=frozenset())
+        repository = await self._repository(order.root)
+        seen = await self._workspace(order.root, order.look)
+        async with transaction(self._engine) as connection:
+            codebase = Codebase(seen, await findings.facts(connection, repository))
+        touched = await consult(self._engine, self._processes, repository, agent, codebase, order.inputs)
+        return Consulted(agent=order.agent, touched=frozenset(touched))
+
+    async def conclude(
+        self, found: Found, mined: list[Mined], published: Published, consulted: list[Consulted]
+    ) -> Scan:
+        """Say what the agents found, and sum up the study."""
+        repository = await self._repository(found.root)
+        touched = _union([published.touched, *(one.touched for one in consulted)])
+        said = published.said + await self._say(repository, touched)
+        left_out = Skipped()
+        for part in mined:
+            left_out.merge(part.left_out)
+        scan = Scan(
+            root=found.root,
+            read=sum(part.files for part in mined),
+            unchanged=found.unchanged,
+            removed=found.removed,
+            bytes=sum(part.bytes for part in mined),
+            said=said,
+            seconds=round(time.time() - found.begun, 2),
+            skipped=found.skipped,
+            left_out=left_out,
+        )
+        _log(scan)
+        return scan
 
     async def say(self) -> int:
         """Say what changed since it was last said; returns the number of events."""
         async with transaction(self._engine) as connection:
             known = await workspace.repositories(connection)
-        said = 0
-        for repository in known:
-            said += await self._say(repository)
-        return said
+        return sum([await self._say(repository, frozenset()) for repository in known])
 
     async def report(self) -> None:
         """Say what has been studied so far, when it differs from what was said before."""
@@ -86,44 +167,34 @@ class Student:
                 insights_applied=await insights.count(connection),
             )
             await outbox.append(connection, [(event.topic, encode(event))])
-        self._on_said()
+        self.on_said()
 
-    async def _study(self, root: Path) -> Scan:
-        started = time.monotonic()
-        found = await asyncio.to_thread(walk, root)
+    async def _repository(self, root: str) -> Repository:
         async with transaction(self._engine) as connection:
-            repository = await workspace.open_repository(
-                connection, root, await asyncio.to_thread(repository_key, root)
-            )
-        first_word = started + FIRST_WORD_SECONDS if not repository.scanned else None
-        news = self._news[repository.id]
-        scan = Scan()
-        async for progress in mine(self._engine, repository, found):
-            scan = progress
-            if first_word is not None and time.monotonic() > first_word:
-                await self._say(repository)
-                news.look_at_everything()
-                first_word = None
-        news.touch(scan.touched)
-        said = await self._say(repository)
-        news.touch(await go_round(self._engine, repository, found, self._agents))
-        said += await self._say(repository)
-        (log.info if scan.changed or said else log.debug)(
-            "studied", root=str(root), read=scan.read, unchanged=scan.unchanged, removed=scan.removed, said=said,
-            skipped=scan.skipped.counts, left_out=scan.left_out.counts, seconds=round(time.monotonic() - started, 2),
-        )  # fmt: skip
-        for reason, paths in scan.left_out.examples.items():
-            log.info("not all could be read", reason=reason, first=paths)
-        return scan
+            return await workspace.open_repository(connection, Path(root), None)
 
-    async def _say(self, repository: Repository) -> int:
-        news = self._news[repository.id]
-        try:
-            said = await self._announce(repository, news)
-        except BaseException:
-            news.look_at_everything()
-            raise
-        return said
+    async def _workspace(self, root: str, look: str) -> Workspace:
+        """What a walk saw; another process's is walked again."""
+        known = self._walked.get(root)
+        if known is not None and known[0] == look:
+            return known[1]
+        seen = await asyncio.to_thread(walk, Path(root))
+        self._walked[root] = (look, seen)
+        return seen
+
+    async def _say(self, repository: Repository, touched: frozenset[str] | None) -> int:
+        """Say what is news of a repository, `touched` at least; None: whatever differs from what was said."""
+        async with self._saying[repository.id]:
+            news = self._news[repository.id]
+            if touched is None:
+                news.look_at_everything()
+            else:
+                news.touch(touched)
+            try:
+                return await self._announce(repository, news)
+            except BaseException:
+                news.look_at_everything()
+                raise
 
     async def _announce(self, repository: Repository, news: News) -> int:
         async with transaction(self._engine) as connection:
@@ -135,5 +206,24 @@ class Student:
             said = await announce(connection, repository, gate, self._limits, sharing=sharing, look=look)
         news.bars = said.bars
         if said.rows and sharing:
-            self._on_said()
+            self.on_said()
         return len(said.rows)
+
+
+def _union(parts: Iterable[frozenset[str] | None]) -> frozenset[str] | None:
+    """All that was touched; None as soon as one part is to be looked at as a whole."""
+    together: set[str] = set()
+    for touched in parts:
+        if touched is None:
+            return None
+        together |= touched
+    return frozenset(together)
+
+
+def _log(scan: Scan) -> None:
+    (log.info if scan.changed or scan.said else log.debug)(
+        "studied", root=scan.root, read=scan.read, unchanged=scan.unchanged, removed=scan.removed, said=scan.said,
+        skipped=scan.skipped.counts, left_out=scan.left_out.counts, seconds=scan.seconds,
+    )  # fmt: skip
+    for reason, paths in scan.left_out.examples.items():
+        log.info("not all could be read", reason=reason, first=paths)

@@ -35,9 +35,9 @@ def unpack(postings: bytes) -> dict[bytes, int]:
 
 
 def difference(old: bytes | None, new: bytes | None) -> dict[bytes, Delta]:
-    """Return what replacing a file's old postings by its new ones changes; None: there is no such file."""
-    before = unpack(old) if old is not None else {}
-    after = unpack(new) if new is not None else {}
+    """Return what replacing a file's old postings by its new ones changes; None or empty: there is no such file."""
+    before = unpack(old) if old else {}
+    after = unpack(new) if new else {}
     deltas: dict[bytes, Delta] = {}
     for identity in before.keys() | after.keys():
         delta = Delta((identity in after) - (identity in before), after.get(identity, 0) - before.get(identity, 0))

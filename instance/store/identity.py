@@ -18,6 +18,7 @@ _ENROL = text("""
     RETURNING tenant, instance_id, holder, previous_holder
 """)
 
+_IS_SHARED = text("SELECT EXISTS (SELECT FROM workers WHERE name <> :name)")
 _ADMITTED = text("UPDATE identity SET admitted = true WHERE holder = :holder")
 
 
@@ -41,6 +42,11 @@ async def enrol(connection: AsyncConnection, tenant: str, instance_id: str) -> I
     """Write the identity with a new holder, keeping the one centralcloud knows: it may not have heard of the last."""
     values = {"tenant": tenant, "instance_id": instance_id, "holder": secrets.token_hex(16)}
     return Identity(*(await connection.execute(_ENROL, values)).one())
+
+
+async def is_shared(connection: AsyncConnection, name: str) -> bool:
+    """Whether a process of another name is, or was a while ago, on this database."""
+    return bool((await connection.execute(_IS_SHARED, {"name": name})).scalar_one())
 
 
 async def mark_admitted(connection: AsyncConnection, holder: str) -> None:

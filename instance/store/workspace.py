@@ -75,7 +75,14 @@ _STAMPS = text("""
            CASE miner WHEN :miner THEN digest ELSE '' END
       FROM files WHERE repository_id = :id
 """)
-_POSTINGS = text("SELECT path, postings FROM files WHERE repository_id = :id AND path = ANY(:paths)")
+_POSTINGS = text("""
+    SELECT path, postings FROM files WHERE repository_id = :id AND path = ANY(:paths) ORDER BY path FOR UPDATE
+""")
+_CLAIM = text("""
+    INSERT INTO files (repository_id, path, size_bytes, mtime_ns, digest, language, postings, facts, miner)
+    SELECT :id, path, 0, 0, '', '', '', '', :miner FROM unnest(CAST(:paths AS text[])) AS path ORDER BY path
+    ON CONFLICT DO NOTHING
+""")
 _PUT_FILE = text("""
     INSERT INTO files (repository_id, path, size_bytes, mtime_ns, digest, language, postings, facts, miner)
     VALUES (:id, :path, :size_bytes, :mtime_ns, :digest, :language, :postings, :facts, :miner)
@@ -103,6 +110,7 @@ _CHANGE_COUNTS = text("""
       FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS d(fingerprint text, files integer, occurrences integer)
      WHERE p.repository_id = :id AND p.fingerprint = decode(d.fingerprint, 'hex')
 """)
+_LOCK_COUNTS = text("SELECT FROM repositories WHERE id = :id FOR NO KEY UPDATE")
 _DROP_EMPTY = text("DELETE FROM patterns WHERE repository_id = :id AND files = 0")
 _COUNT_FILES = text("SELECT count(*) FROM files WHERE repository_id = :id")
 _FILES_BY_LANGUAGE = text("SELECT language, count(*) FROM files WHERE repository_id = :id GROUP BY language")
@@ -132,8 +140,14 @@ async def stamps(connection: AsyncConnection, repository: Repository) -> dict[st
     return {path: (size, mtime, bytes(digest)) for path, size, mtime, digest in rows}
 
 
+async def claim_files(connection: AsyncConnection, repository: Repository, paths: Sequence[str]) -> dict[str, bytes]:
+    """Let this transaction alone write some files until it ends; returns the postings they have, empty for new ones."""
+    await connection.execute(_CLAIM, {"id": repository.id, "paths": list(paths), "miner": MINER_VERSION})
+    return await postings(connection, repository, paths)
+
+
 async def postings(connection: AsyncConnection, repository: Repository, paths: Sequence[str]) -> dict[str, bytes]:
-    """Postings of some files, by path; unknown paths are left out."""
+    """Postings of some files, by path, locked until the end; unknown paths are left out."""
     rows = await connection.execute(_POSTINGS, {"id": repository.id, "paths": list(paths)})
     return {path: bytes(packed) for path, packed in rows}
 
@@ -159,6 +173,11 @@ async def restamp(
 async def delete_files(connection: AsyncConnection, repository: Repository, paths: Sequence[str]) -> None:
     """Forget files."""
     await connection.execute(_DELETE_FILES, {"id": repository.id, "paths": list(paths)})
+
+
+async def lock_counts(connection: AsyncConnection, repository: Repository) -> None:
+    """Let this transaction alone change patterns and counts of the repository until it ends."""
+    await connection.execute(_LOCK_COUNTS, {"id": repository.id})
 
 
 async def put_patterns(connection: AsyncConnection, repository: Repository, rows: Iterable[PatternRow]) -> None:

@@ -21,6 +21,7 @@ from schemas.sync import Goodbye, Heartbeat
 from shared.bus import Bus
 from shared.database import transaction
 from shared.errors import UnreachableError
+from shared.jobs import workers
 from shared.service import Service
 from shared.version import VERSION
 
@@ -32,17 +33,14 @@ class Heartbeats(Service):
 
     name = "heartbeats"
 
-    def __init__(
-        self, engine: AsyncEngine, bus: Bus, identity: Identity, *, every_seconds: float, role: str, region: str
-    ) -> None:
+    def __init__(self, engine: AsyncEngine, bus: Bus, identity: Identity, *, worker: str, every_seconds: float) -> None:
         super().__init__()
         self._engine = engine
         self._bus = bus
         self._identity = identity
         self._sender = Sender(identity.tenant, identity.instance_id)
         self._every_seconds = every_seconds
-        self._role = role
-        self._region = region
+        self._worker = worker
         self._started = datetime.now(UTC)
 
     async def run(self) -> None:
@@ -61,6 +59,8 @@ class Heartbeats(Service):
         async with transaction(self._engine) as connection:
             uplink = await outbox.get(connection)
             insight_version = await insights.version(connection)
+            crew = [one for one in await workers.list_workers(connection) if one.status != "offline"]
+        own = next((one for one in crew if one.name == self._worker), None)
         beat = Heartbeat(
             time=datetime.now(UTC),
             holder=self._identity.holder,
@@ -68,8 +68,11 @@ class Heartbeats(Service):
             pid=os.getpid(),
             version=VERSION,
             started=self._started,
-            role=self._role,
-            region=self._region,
+            status=own.recorded if own else "online",
+            load=sum(one.load for one in crew),
+            role=own.role if own else "hybrid",
+            region=own.region if own else "",
+            capabilities=tuple(own.capabilities) if own else (),
             epoch=uplink.epoch,
             head=uplink.head,
             confirmed=uplink.confirmed,

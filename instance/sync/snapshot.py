@@ -10,6 +10,7 @@ from instance.store import outbox, workspace
 from instance.store.outbox import event_identity
 from instance.sync.announce import announce_again, open_gate
 from instance.sync.feedback import say_feedback_again
+from instance.sync.results import say_results_again
 from schemas.codec import encode
 from schemas.events import SnapshotCompleted
 
@@ -31,6 +32,7 @@ async def say_everything(connection: AsyncConnection, sharing: Sharing) -> int:
     for repository in await workspace.repositories(connection):
         count += await announce_again(connection, repository, gate)
     await say_feedback_again(connection)
+    await say_results_again(connection)
     completed = SnapshotCompleted(**event_identity(), observations=count)
     await outbox.append(connection, [(completed.topic, encode(completed))])
     return count

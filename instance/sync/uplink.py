@@ -35,6 +35,8 @@ IDLE_SECONDS: Final = 1.0
 RETRY_SECONDS: Final = 0.5
 PUBLISH_SECONDS: Final = 10.0
 TRIES_PER_ID: Final = 3
+FLUSH_SECONDS: Final = 2.0
+_LOOK_AGAIN_SECONDS: Final = 0.05
 
 
 class Uplink(Service):
@@ -85,12 +87,28 @@ class Uplink(Service):
                 log.debug("uplink waits", reason=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def _idle(self) -> None:
-        """Wait to be woken; look again now and then for appends by other processes and for resends."""
+    async def close(self) -> None:
+        """Send what is left and wait a little until it is confirmed; what is not stays for the next start."""
+        if not self.admitted.is_set() or not self._bus.connected.is_set():
+            return
+        with contextlib.suppress(TransientError, TimeoutError):
+            async with asyncio.timeout(FLUSH_SECONDS):
+                while await self._publish_round():
+                    pass
+                while await self._look():  # noqa: ASYNC110 - it is confirmed in the database
+                    await asyncio.sleep(_LOOK_AGAIN_SECONDS)
+
+    async def _look(self) -> int:
+        """How many events are unconfirmed, for the metrics too."""
         async with transaction(self._engine) as connection:
             pending, age_seconds = await outbox.backlog(connection)
         self._metrics.outbox_pending.set(pending)
         self._metrics.outbox_oldest.set(age_seconds)
+        return pending
+
+    async def _idle(self) -> None:
+        """Wait to be woken; look again now and then for appends by other processes and for resends."""
+        await self._look()
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), IDLE_SECONDS)
 

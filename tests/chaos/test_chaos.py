@@ -13,7 +13,7 @@ from nats.errors import Error as NatsError
 
 from centralcloud.ingest import stream
 from instance.config import InstanceSettings
-from instance.daemon import enrol
+from instance.speaker import enrol
 from schemas import subjects
 from shared.bus import Bus
 from shared.embedded.nats import EmbeddedNats

@@ -57,6 +57,7 @@ _STRATEGIES: dict[type[inspect.Type], Callable[[Any], st.SearchStrategy[Any]]] =
     inspect.IntType: _integers,
     inspect.FloatType: lambda info: st.floats(info.ge, info.le, allow_nan=False, allow_infinity=False),
     inspect.DateTimeType: lambda _: st.datetimes(timezones=st.just(UTC)),
+    inspect.DateType: lambda _: st.dates(),
     inspect.BoolType: lambda _: st.booleans(),
     inspect.NoneType: lambda _: st.none(),
 }

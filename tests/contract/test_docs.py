@@ -23,7 +23,7 @@ from tests.support.processes import REPOSITORY
 PROTOCOL = REPOSITORY / "docs/protocol.md"
 OPERATIONS = REPOSITORY / "docs/operations.md"
 COMPATIBILITY = REPOSITORY / "docs/compatibility.md"
-ENVIRONMENT = {key: name for name, key in PLAIN_NAMES.items()} | {"schedules": ""}
+ENVIRONMENT = {key: name for name, key in PLAIN_NAMES.items()} | {"queues": "", "schedules": ""}
 every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
 
 

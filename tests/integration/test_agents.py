@@ -13,14 +13,10 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from instance.agents.agent import Agent, Finding, installed_agents
 from instance.agents.codebase import Codebase
-from instance.agents.miner import mine
-from instance.agents.rounds import go_round
-from instance.analysis.workspace import Workspace, walk
-from instance.store import workspace as store
-from instance.store.workspace import Repository
-from shared.database import transaction
+from instance.analysis.workspace import walk
 from tests.support.databases import instance_engine
 from tests.support.patterns import scalar
+from tests.support.studied import go_round, read
 
 DOCUMENT = Path(__file__).parents[2] / "docs" / "agents.md"
 FOUND = "SELECT string_agg(template || ' ' || files, ', ' ORDER BY template) FROM patterns WHERE agent = '{}'"
@@ -63,15 +59,6 @@ class Counter(Agent):
         if self.fails:
             raise ValueError("nothing works today")
         yield Finding(name="files.counted", files=len(codebase.paths))
-
-
-async def read(engine: AsyncEngine, root: Path) -> tuple[Repository, Workspace]:
-    found = walk(root)
-    async with transaction(engine) as connection:
-        repository = await store.open_repository(connection, root, None)
-    async for _ in mine(engine, repository, found):
-        pass
-    return repository, found
 
 
 def codebase(root: Path) -> Path:

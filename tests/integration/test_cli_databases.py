@@ -15,7 +15,7 @@ from click.testing import CliRunner, Result
 
 from centralcloud.queries.service import Queries
 from instance.config import InstanceSettings
-from instance.daemon import enrol
+from instance.speaker import enrol
 from mesh.db_cli import db
 from mesh.doctor import doctor
 from shared.embedded.nats import EmbeddedNats

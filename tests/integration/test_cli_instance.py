@@ -24,7 +24,7 @@ from instance.cli import instance
 from instance.cli.insights import insights
 from instance.cli.patterns import patterns
 from instance.config import InstanceSettings, Sharing
-from instance.daemon import enrol
+from instance.speaker import enrol
 from instance.store import insights as insight_store
 from instance.store import workspace
 from instance.sync.announce import announce, open_gate

@@ -13,6 +13,7 @@ from types import ModuleType
 from typing import Any
 
 import pytest
+from msgspec import structs
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 import centralcloud
@@ -28,8 +29,8 @@ from centralcloud.ingest.consumer import Ingest
 from centralcloud.schedules import schedule_table as central_schedules
 from instance.agents.student import Student
 from instance.config import InstanceSettings, Sharing
-from instance.daemon import enrol
 from instance.schedules import schedule_table
+from instance.speaker import Speaker, enrol
 from instance.store.identity import Identity
 from instance.sync.downlink import Downlink
 from instance.sync.heartbeat import Heartbeats
@@ -39,11 +40,16 @@ from schemas.envelope import Source
 from shared.bus import Bus
 from shared.embedded.nats import EmbeddedNats
 from shared.errors import AlreadyRunningError
+from shared.jobs.worker import Worker
+from shared.jobs.workers import WorkerSettings
+from shared.leader import Leadership
 from shared.lease import Lease
 from shared.metrics import Metrics
+from shared.notices import Notices
 from shared.runner import _Readiness
 from shared.schedule import Schedules, Task
 from shared.service import Service
+from shared.workflows.sweep import Sweep
 from tests.support import daemons
 from tests.support.databases import central_engine, instance_engine
 from tests.support.lifecycle import started, stress
@@ -94,7 +100,7 @@ def downlink(there: Surroundings) -> Downlink:
 
 
 def heartbeats(there: Surroundings) -> Heartbeats:
-    return Heartbeats(there.engine, there.bus, there.me, every_seconds=0.001, role="hybrid", region="")
+    return Heartbeats(there.engine, there.bus, there.me, worker="stressed", every_seconds=0.001)
 
 
 def uplink(there: Surroundings) -> Uplink:
@@ -118,8 +124,10 @@ def receipts(there: Surroundings) -> Receipts:
 
 
 def instance_schedules(there: Surroundings) -> Schedules:
-    student = Student(there.engine, there.settings, on_said=lambda: None)
-    return Schedules(there.engine, schedule_table(there.engine, student, None, None), there.metrics)
+    student = Student(there.engine, there.settings)
+    return Schedules(
+        there.engine, schedule_table(there.engine, there.settings, student, there.metrics, None, None), there.metrics
+    )
 
 
 def aggregator(there: Surroundings) -> Aggregator:
@@ -131,7 +139,24 @@ def ingest(there: Surroundings) -> Ingest:
 
 
 def hub_schedules(there: Surroundings) -> Schedules:
-    return Schedules(there.engine, central_schedules(there.engine, there.bus, aggregator(there)), there.metrics)
+    table = central_schedules(there.engine, there.bus, aggregator(there), there.metrics)
+    return Schedules(there.engine, table, there.metrics)
+
+
+def leadership(there: Surroundings) -> Leadership:
+    built = Leadership(there.engine, "stressed", there.metrics, candidate="stressed", check_seconds=0.001)
+    built.lead(hub_schedules(there))
+    return built
+
+
+def speaker(there: Surroundings) -> Speaker:
+    settings = structs.replace(there.settings, schedules=daemons.ON_DEMAND)
+    return Speaker(there.engine, settings, Student(there.engine, settings), there.metrics, worker="stressed")
+
+
+def worker(there: Surroundings) -> Worker:
+    url = there.engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
+    return Worker(there.engine, url, [], WorkerSettings(name="stressed"))
 
 
 Build = Callable[[Surroundings], Service]
@@ -142,10 +167,19 @@ ON_A_SPOKE: dict[type[Service], Build] = {
     Lease: lambda there: Lease(there.engine, "stressed", holder="a test", ttl_seconds=1),
     Receipts: receipts,
     Schedules: instance_schedules,
+    Speaker: speaker,
+    Sweep: lambda there: Sweep(there.engine, every_seconds=0.001),
     Uplink: uplink,
+    Worker: worker,
     _Readiness: lambda there: _Readiness(str(there.directory / "run" / "ready")),
 }
-ON_THE_HUB: dict[type[Service], Build] = {Aggregator: aggregator, Ingest: ingest, Schedules: hub_schedules}
+ON_THE_HUB: dict[type[Service], Build] = {
+    Aggregator: aggregator,
+    Ingest: ingest,
+    Leadership: leadership,
+    Notices: lambda there: Notices(there.engine),
+    Schedules: hub_schedules,
+}
 
 
 @pytest.mark.parametrize("kind", ON_A_SPOKE, ids=lambda kind: kind.__name__)

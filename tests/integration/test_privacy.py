@@ -18,7 +18,7 @@ from nats.aio.msg import Msg
 
 from instance.cli.patterns import patterns
 from instance.config import InstanceSettings
-from instance.daemon import enrol
+from instance.speaker import enrol
 from shared.embedded.nats import EmbeddedNats
 from shared.schedule import Schedules
 from tests.support.canaries import ON_PUBLIC_OBJECTS, SUFFIXES, Canaries, word

@@ -32,7 +32,10 @@ async def test_a_task_runs_on_its_timer_and_is_recorded(database_url: str) -> No
         assert await scalar(engine, "SELECT runs FROM schedule_runs WHERE name = 'tick'") == counter.runs
 
 
-async def test_a_run_missed_while_down_is_made_up_once_and_one_not_due_waits(database_url: str) -> None:
+async def test_a_run_missed_while_down_is_made_up_once_and_one_not_due_waits(
+    database_url: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("shared.schedule.START_SPREAD_SECONDS", 0.05)
     due, fresh, interrupted = Counter(), Counter(), Counter()
     async with instance_engine(database_url) as engine:
         async with transaction(engine) as connection:

@@ -12,7 +12,8 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from instance.agents.student import Student
 from instance.config import InstanceSettings
-from instance.daemon import enrol
+from instance.jobs.study import study_here
+from instance.speaker import enrol
 from schemas.codec import decode_event
 from schemas.events import AnyEvent, CodePatternLearned, PatternForgotten
 from tests.support.databases import instance_engine
@@ -48,7 +49,9 @@ async def student_of(database_url: str, root: Path, **settings: object) -> Async
         options = {"instance_id": "one", "nats_url": "nats://nowhere", "workspace": str(root)} | settings
         configured = InstanceSettings(**options)  # type: ignore[arg-type]
         await enrol(engine, configured)
-        yield engine, Student(engine, configured, on_said=lambda: None)
+        student = Student(engine, configured)
+        yield engine, student
+        await student.close()
 
 
 async def events_of(engine: AsyncEngine) -> list[AnyEvent]:
@@ -59,7 +62,7 @@ async def events_of(engine: AsyncEngine) -> list[AnyEvent]:
 
 async def test_a_shape_in_two_files_is_said_with_its_public_template(database_url: str, codebase: Path) -> None:
     async with student_of(database_url, codebase) as (engine, student):
-        (scan,) = await student.study()
+        (scan,) = await study_here(student)
         learned = [event for event in await events_of(engine) if isinstance(event, CodePatternLearned)]
     assert (scan.read, scan.unchanged) == (2, 0)
     assert "$1 = logging . getLogger ( __name__ )" in {event.template for event in learned}
@@ -68,22 +71,22 @@ async def test_a_shape_in_two_files_is_said_with_its_public_template(database_ur
 
 async def test_nothing_is_said_when_nothing_changed_also_by_a_new_process(database_url: str, codebase: Path) -> None:
     async with student_of(database_url, codebase) as (engine, student):
-        await student.study()
+        await study_here(student)
         said = await events_of(engine)
-        await student.study()
+        await study_here(student)
         assert await student.say() == 0
     async with student_of(database_url, codebase) as (engine, student):
-        (scan,) = await student.study()
+        (scan,) = await study_here(student)
         assert (scan.read, scan.unchanged) == (0, 2)
         assert await events_of(engine) == said
 
 
 async def test_a_moved_file_changes_nothing(database_url: str, codebase: Path) -> None:
     async with student_of(database_url, codebase) as (engine, student):
-        await student.study()
+        await study_here(student)
         said = await events_of(engine)
         (codebase / "other.py").rename(codebase / "moved.py")
-        await student.study()
+        await study_here(student)
         assert await events_of(engine) == said
 
 
@@ -91,15 +94,15 @@ async def test_a_pattern_that_is_no_more_gets_a_tombstone_and_comes_back_in_a_la
     database_url: str, codebase: Path
 ) -> None:
     async with student_of(database_url, codebase) as (engine, student):
-        await student.study()
+        await study_here(student)
         before = await events_of(engine)
         (codebase / "other.py").unlink()
-        await student.study()
+        await study_here(student)
         after = (await events_of(engine))[len(before) :]
         known = {event.fingerprint for event in before if isinstance(event, CodePatternLearned)}
         assert {event.fingerprint for event in after if isinstance(event, PatternForgotten)} == known
         (codebase / "other.py").write_text(OTHER)
-        await student.study()
+        await study_here(student)
         back = (await events_of(engine))[len(before) + len(after) :]
         again = [event for event in back if isinstance(event, CodePatternLearned)]
         assert {event.fingerprint for event in again} == known
@@ -113,16 +116,16 @@ async def test_counts_after_changes_are_those_of_a_fresh_count(database_url: str
         " FROM patterns"
     )
     async with student_of(database_url, codebase) as (engine, student):
-        await student.study()
+        await study_here(student)
         (codebase / "warm.py").write_text(WARM * 2)
         (codebase / "third.py").write_text(OTHER + WARM)
-        await student.study()
+        await study_here(student)
         (codebase / "other.py").unlink()
-        await student.study()
+        await study_here(student)
         incremental = await scalar(engine, statement)
         async with engine.begin() as connection:
             await connection.execute(text("TRUNCATE files, chunks, patterns, observations, agents"))
-        await student.study()
+        await study_here(student)
         assert await scalar(engine, statement) == incremental
 
 
@@ -130,7 +133,7 @@ async def test_isolated_learning_stays_here_and_is_said_later_only_when_the_owne
     database_url: str, codebase: Path
 ) -> None:
     async with student_of(database_url, codebase, nats_url=None) as (engine, student):
-        await student.study()
+        await study_here(student)
         await student.report()
         assert await events_of(engine) == []
         assert await scalar(engine, "SELECT count(*) FROM observations") != 0
@@ -144,10 +147,10 @@ async def test_isolated_learning_stays_here_and_is_said_later_only_when_the_owne
 
 async def test_joining_without_opting_in_says_only_what_changes_from_then_on(database_url: str, codebase: Path) -> None:
     async with student_of(database_url, codebase, nats_url=None) as (_, student):
-        await student.study()
+        await study_here(student)
     async with student_of(database_url, codebase) as (engine, student):
-        await student.study()
+        await study_here(student)
         assert await events_of(engine) == []
         (codebase / "third.py").write_text(OTHER.replace("walk_along", "wander"))
-        await student.study()
+        await study_here(student)
         assert {event.files for event in await events_of(engine) if isinstance(event, CodePatternLearned)} == {3}

@@ -24,7 +24,7 @@ from tests.support.lifecycle import started
 from tests.support.wait import eventually
 from tests.support.wire import plain_client
 
-ON_DEMAND: Final = {"pattern_mining": "off", "pattern_sync": "off", "statistics": "off"}
+ON_DEMAND: Final = {"pattern_mining": "off", "pattern_sync": "off", "results": "off", "statistics": "off"}
 """A test says when an instance studies."""
 
 S = TypeVar("S", bound=Service)
@@ -39,7 +39,8 @@ class Daemon:
 
     def part(self, kind: type[S]) -> S:
         """Its service of this kind."""
-        (found,) = (service for service in self.services if isinstance(service, kind))
+        running = [part for service in self.services for part in (service, *getattr(service, "parts", ()))]
+        (found,) = (service for service in running if isinstance(service, kind))
         return found
 
     async def value(self, statement: str, **values: object) -> Any:

@@ -13,7 +13,7 @@ from centralcloud.ingest.consumer import Ingest
 from centralcloud.ingest.presence import Presence
 from centralcloud.store.presence import Patience
 from instance.config import InstanceSettings, Sharing
-from instance.daemon import enrol
+from instance.speaker import enrol
 from instance.store import outbox
 from instance.store.identity import Identity
 from instance.sync.receipts import Receipts

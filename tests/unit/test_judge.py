@@ -27,6 +27,7 @@ HASH, OTHER = "a" * 16, "b" * 16
         (80, OTHER, HASH, None, 1, False, Verdict.FOREIGN),  # a clone wrote there
         (80, HASH, HASH, EPOCH, 1, False, Verdict.FOREIGN),  # told to rotate
     ],
+    ids=range(10),
 )
 def test_verdicts(
     wm: int,

@@ -1,0 +1,1 @@
+"""What an instance does as jobs and workflows."""

@@ -1,0 +1,1 @@
+"""The job queue: `oban_jobs` and the workers that share a database."""
