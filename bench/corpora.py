@@ -7,8 +7,6 @@ paths alone, and the manifests that say what it calls its own modules; what no i
 from __future__ import annotations
 
 import os
-import sys
-import tempfile
 import tomllib
 from collections.abc import Iterator
 from functools import cache
@@ -16,7 +14,7 @@ from hashlib import blake2b
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from bench.fetching import FETCHERS, Unavailable, cache_directory
+from bench.fetching import cache_directory, keep
 from instance.analysis.filters import SNIFF_BYTES, refuses_content
 from instance.analysis.languages import LANGUAGES
 from instance.analysis.workspace import read_source, walk
@@ -81,19 +79,7 @@ def _root(language: str, registry: str, offer: str, version: str) -> Path | None
     kept = home / version if version else next(home.glob("*"), home / "-")
     if kept.is_dir():
         return kept
-    fetching = cache_directory() / "fetching"
-    fetching.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=fetching) as directory:
-        place = Path(directory) / "source"
-        place.mkdir()
-        try:
-            fetched = FETCHERS[registry](name, version, place)
-        except Unavailable as error:
-            print(f"without {title} {version} ({language}): {error}", file=sys.stderr)
-            return None
-        _prune(place / part, language)
-        home.mkdir(parents=True, exist_ok=True)
-        return (place / part).rename(home / fetched)
+    return keep(registry, name, version, home, lambda tree: _pruned(tree / part, language))
 
 
 def _divided(registry: str, offer: str) -> tuple[str, str]:
@@ -102,7 +88,7 @@ def _divided(registry: str, offer: str) -> tuple[str, str]:
     return name, part
 
 
-def _prune(root: Path, language: str) -> None:
+def _pruned(root: Path, language: str) -> Path:
     """Leave only what is studied, and manifests."""
     kept = set(_studied(root, language))
     for directory, _, files in os.walk(root, topdown=False):
@@ -112,6 +98,7 @@ def _prune(root: Path, language: str) -> None:
                 path.unlink()
         if not any(Path(directory).iterdir()):
             Path(directory).rmdir()
+    return root
 
 
 def _studied(root: Path, language: str) -> list[Path]:

@@ -1,4 +1,4 @@
-"""Fetches the source of packages with the clients the user has set up: pip, npm and apt.
+"""Fetches the source of packages with the clients the user has set up, pip, npm and apt, and keeps it in a cache.
 
 Nothing is built or installed, and no registry is named: each client asks where its own configuration says.
 """
@@ -10,6 +10,7 @@ import shutil
 import subprocess
 import sys
 import tarfile
+import tempfile
 import zipfile
 from collections.abc import Callable, Mapping
 from functools import cache
@@ -32,6 +33,26 @@ def cache_directory() -> Path:
     """Where fetched source is kept: the user's cache, or what `FLOCKLORE_BENCH_CACHE` names."""
     moved = os.environ.get(CACHE_VARIABLE)
     return Path(moved) if moved else platformdirs.user_cache_path("flocklore-bench")
+
+
+def keep(registry: str, name: str, version: str, home: Path, prepare: Callable[[Path], Path]) -> Path | None:
+    """Fetch a package and move what `prepare` makes of its tree to `home / version`; None when it cannot be had.
+
+    A version may be "" where the registry offers one only. What is interrupted leaves nothing at `home`.
+    """
+    fetching = cache_directory() / "fetching"
+    fetching.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=fetching) as directory:
+        tree = Path(directory) / "source"
+        tree.mkdir()
+        try:
+            fetched = _FETCHERS[registry](name, version, tree)
+        except Unavailable as error:
+            print(f"without {name} {version}: {error}", file=sys.stderr)
+            return None
+        prepared = prepare(tree)
+        home.mkdir(parents=True, exist_ok=True)
+        return prepared.rename(home / fetched)
 
 
 def _from_pypi(name: str, version: str, to: Path) -> str:
@@ -77,7 +98,7 @@ def _from_debian_binary(name: str, _version: str, to: Path) -> str:
     return version
 
 
-FETCHERS: Final[Mapping[str, Callable[[str, str, Path], str]]] = MappingProxyType(
+_FETCHERS: Final[Mapping[str, Callable[[str, str, Path], str]]] = MappingProxyType(
     {"pypi": _from_pypi, "npm": _from_npm, "debian": _from_debian, "debian-binary": _from_debian_binary}
 )
 """Each unpacks a package in a version into an empty directory and returns the version; raises `Unavailable`."""

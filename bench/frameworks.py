@@ -10,7 +10,6 @@ from __future__ import annotations
 import argparse
 import subprocess
 import sys
-import tempfile
 import time
 import tomllib
 from collections import Counter
@@ -18,7 +17,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, Final, NamedTuple
 
-from bench.fetching import FETCHERS, Unavailable, cache_directory
+from bench.fetching import cache_directory, keep
 from bench.report import print_expectation, print_machine
 from instance.agents.manifests import own_modules_of
 from instance.analysis.languages import LANGUAGES
@@ -120,26 +119,15 @@ def _tree(label: Label) -> Path | None:
     home = cache_directory() / "frameworks" / label.registry / label.name
     if kept := next(home.glob("*"), None):
         return kept
-    fetching = cache_directory() / "fetching"
-    fetching.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=fetching) as directory:
-        place = Path(directory) / "source"
-        place.mkdir()
-        try:
-            version = FETCHERS[label.registry](label.name, label.version, place)
-        except Unavailable as error:
-            print(f"without {label.name}: {error}", file=sys.stderr)
-            return None
-        _make_checkout(place)
-        home.mkdir(parents=True, exist_ok=True)
-        return place.rename(home / version)
+    return keep(label.registry, label.name, label.version, home, _checkout)
 
 
-def _make_checkout(tree: Path) -> None:
+def _checkout(tree: Path) -> Path:
     """Make a released tree look like the checkout an instance studies, with nothing of the release ignored."""
     for ignoring in tree.rglob(".gitignore"):
         ignoring.unlink()
     subprocess.run(["git", "init", "--quiet", str(tree)], check=True)
+    return tree
 
 
 def _print_groups(scores: list[Score]) -> None:

@@ -20,10 +20,10 @@ from instance.learning.idioms import Idiom
 from instance.learning.selection import BITS_MAX, Candidate, score, select
 from schemas.calibration import Calibration, foretold
 
-FURTHER_FILES: Final = 150
-"""Patterns are ranked by what they will save in so many further files."""
+FURTHER_FILES: Final = 100
+"""With a table, patterns are ranked by what they will save in so many files that are yet to be written."""
 FUTURES: Final = 16
-"""So many ways those files may turn out."""
+"""So many ways those further files may turn out."""
 HORIZON_FILES: Final = 10_000
 """Without a table, patterns that do not pay in the files seen follow by what they save if it goes on like this."""
 
@@ -31,7 +31,6 @@ _CONSIDERED: Final = 2  # for each place: the redundant ones among the best leav
 _LIKELY_MAX: Final = 1_500
 _LISTED_MIN: Final = 200  # short lists are the beginnings of long ones
 _RANK_OFFSET: Final = 20
-_FILES_DRAWN_MAX: Final = 2 * FURTHER_FILES
 
 
 class FleetEvidence(NamedTuple):
@@ -94,7 +93,7 @@ def rank(
     if calibration is None or not calibration.readable:
         chosen = _by_own_files(distinct, rates, seen, limit)
     else:
-        chosen = _by_futures(distinct, rates, limit)
+        chosen = _by_futures(distinct, rates, seen, limit)
     return [Expectation(distinct[identity], rates[identity]) for identity in chosen]
 
 
@@ -108,24 +107,32 @@ def _by_own_files(
     return list(dict.fromkeys([*paying, *_best(further, HORIZON_FILES, limit)]))[:limit]
 
 
-def _by_futures(evidence: Mapping[bytes, Evidence], rates: Mapping[bytes, float], limit: int) -> list[bytes]:
+def _by_futures(evidence: Mapping[bytes, Evidence], rates: Mapping[bytes, float], seen: int, limit: int) -> list[bytes]:
     """Let the selection choose from many futures, and put first what it puts first in most of them.
 
     What is worth choosing depends on which other patterns turn up how often, so no single guess of it will do. The
     lists are joined by reciprocal ranks (Cormack, Clarke, Buettcher, SIGIR 2009).
+
+    What comes is partly new files and partly those seen, changed, which show what they showed. In some of the futures
+    the files seen stay beside the new ones, in the others there are only new ones: as many in so many as if work fell
+    on each file alike. The more was seen here, the less can be outweighed by what others do.
     """
-    likely = nlargest(_LIKELY_MAX, rates, key=lambda identity: rates[identity] * min(evidence[identity].bits, BITS_MAX))
+    shown = {identity: evidence[identity].files + rate * FURTHER_FILES for identity, rate in rates.items()}
+    likely = nlargest(_LIKELY_MAX, shown, key=lambda identity: shown[identity] * min(evidence[identity].bits, BITS_MAX))
     idioms = [evidence[identity].idiom for identity in likely]
-    files = _futures(np.array([rates[identity] for identity in likely]))
+    files = _further(np.array([rates[identity] for identity in likely]))
+    staying = round(FUTURES * seen / (seen + FURTHER_FILES))
+    files[:, :staying] += np.array([evidence[identity].files for identity in likely], dtype=np.int64)[:, None]
     standing: defaultdict[bytes, float] = defaultdict(float)
-    for future in files.T.tolist():
-        turned_up = ((idiom, count) for idiom, count in zip(idioms, future, strict=True) if count > 1)
-        for ahead, identity in enumerate(_best(turned_up, FURTHER_FILES, max(limit, _LISTED_MIN))):
+    for number, future in enumerate(files.T.tolist()):
+        several = ((idiom, count) for idiom, count in zip(idioms, future, strict=True) if count > 1)
+        files_total = FURTHER_FILES + seen * (number < staying)
+        for ahead, identity in enumerate(_best(several, files_total, max(limit, _LISTED_MIN))):
             standing[identity] += 1 / (_RANK_OFFSET + ahead)
     return sorted(standing, key=lambda identity: (-standing[identity], identity))[:limit]
 
 
-def _futures(rates: NDArray[np.float64]) -> NDArray[np.int64]:
+def _further(rates: NDArray[np.float64]) -> NDArray[np.int64]:
     """Draw in how many further files patterns turn up: (patterns, futures).
 
     Each number is Poisson with the rate as its mean, and drawn once from every `1 / FUTURES` of its distribution, in
@@ -139,11 +146,8 @@ def _futures(rates: NDArray[np.float64]) -> NDArray[np.int64]:
     files = np.zeros(shape, dtype=np.int64)
     chance = np.exp(-means)
     reached = np.broadcast_to(chance, shape)
-    for count in range(1, _FILES_DRAWN_MAX):
-        above = wanted > reached
-        if not above.any():
-            break
-        files += above
+    for count in range(1, FURTHER_FILES + 1):
+        files += wanted > reached
         chance = chance * means / count
         reached = reached + chance
     return files

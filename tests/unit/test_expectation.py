@@ -115,8 +115,8 @@ def test_without_a_readable_table_own_evidence_counts_alone(table: Calibration |
 
 
 def test_what_the_fleet_does_often_is_expected_unseen() -> None:
-    known = [evidence(0, 1), evidence(1, 0, FleetEvidence(6, 0.2)), evidence(2, 0, FleetEvidence(2, 0.01))]
-    assert numbers(rank(known, SEEN, weighing(once=0.1), limit=10), known) == [1, 0, 2]
+    known = [evidence(0, 1), evidence(1, 0, FleetEvidence(6, 0.2)), evidence(2, 0, FleetEvidence(2, 0.001))]
+    assert numbers(rank(known, SEEN, weighing(once=0.3), limit=10), known) == [1, 0]
     assert numbers(rank(known, 0, EVEN, limit=10), known)[0] == 1
 
 
@@ -124,6 +124,19 @@ def test_the_table_decides_between_own_and_foreign_evidence() -> None:
     known = [evidence(0, 1), evidence(1, 0, FleetEvidence(6, 0.2))]
     assert numbers(rank(known, SEEN, weighing(once=0.1), limit=10), known) == [1, 0]
     assert numbers(rank(known, SEEN, weighing(unseen=0.1), limit=10), known) == [0, 1]
+
+
+@pytest.mark.parametrize(("seen", "first"), [(2, 1), (400, 0)])
+def test_the_more_was_seen_the_less_can_be_outweighed(seen: int, first: int) -> None:
+    known = [evidence(0, seen // 2), evidence(1, 0, FleetEvidence(6, 0.5))]
+    factors = list(EVEN.factors)
+    for repositories, telling in product((0, *REPOSITORIES_EDGES), (0.0, *BITS_EDGES)):
+        factors[place(seen, 0, repositories, telling)] = 30.0
+        factors[place(seen, seen // 2, repositories, telling)] = 0.2
+    ranked = rank(known, seen, structs.replace(EVEN, factors=tuple(factors)), limit=10)
+    rate = {number: one.rate for number, one in zip(numbers(ranked, known), ranked, strict=True)}
+    assert rate[1] > rate[0]
+    assert numbers(ranked, known)[0] == first
 
 
 def test_the_list_is_limited_and_each_pattern_in_it_once() -> None:

@@ -1,26 +1,18 @@
-"""Where files lie: their directories, and which of them are tests or only accompany the code."""
+"""Where files lie: their directories, and which of them only accompany the code."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
 
-_TESTS = re.compile(
-    r"(?:^|/)(?:tests?|__tests__|testdata|__mocks__|e2e)/|^(?:specs?|integration)/"
-    r"|(?:^|/)(?:test_[^/]+|conftest|[^/]+_test|[^/]+_tests|tests)\.(?:py|go|exs|rs)$"
-    r"|\.(?:test|spec|stories|cy)\.[cm]?[jt]sx?$|(?:Test|Tests|IT)\.java$|(?:^|/)src/(?:integrationTest|jmh)/"
-)
+from instance.learning.testfiles import is_test
+
 _ASIDE = re.compile(
     r"(?:^|/)(?:examples?|_examples|docs?|fixtures|benches|benchmarks?)/"
     r"|^(?:bench|demos?|samples?|scripts|tools|playgrounds?)/"
     r"|(?:^|/)(?:setup\.py|build\.rs)$|(?:^|/)[^/]+\.config\.[cm]?[jt]s$|(?:^|/)\.[^/]+\.[cm]?[jt]s$"
     r"|(?:^|/)(?:mix|\.formatter|\.credo)\.exs$|(?:^|/)(?:config|priv)/(?:.*/)?[^/]*\.exs$"
 )
-
-
-def is_test(path: str) -> bool:
-    """Tell whether a source file is a test or supports tests."""
-    return _TESTS.search(path) is not None
 
 
 def is_production(path: str) -> bool:

@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from instance.learning.architecture.evidence import Evidence
 from instance.learning.architecture.pattern import ArchitecturePattern, coarse_share, lower_bound, pattern
-from instance.learning.architecture.places import is_test, parent
+from instance.learning.architecture.places import parent
+from instance.learning.testfiles import is_test
 
 _CODE_MIN = 10
 """Of less code nobody expects tests."""

@@ -160,15 +160,6 @@ def unpack(packed: bytes) -> list[Change]:
     return _decoder.decode(packed)
 
 
-def left_out(changes: list[Change]) -> dict[str, int]:
-    """Count what a file holds that was not read, by reason."""
-    counts: dict[str, int] = {}
-    for change in changes:
-        if isinstance(change, LeftOut):
-            counts[change.reason] = counts.get(change.reason, 0) + change.count
-    return counts
-
-
 def bounded(changes: list[Change]) -> list[Change]:
     """Return at most MAX_CHANGES changes; what is beyond is counted."""
     if len(changes) <= MAX_CHANGES:

@@ -12,9 +12,10 @@ from instance.learning.technology.dependency import STRENGTH, Dependency, Manife
 from instance.learning.technology.documents import UnreadableError
 from instance.learning.technology.manifests import is_manifest, read_manifest
 from instance.learning.technology.merging import merged
-from instance.learning.technology.places import Place, is_test_folder, place_of
+from instance.learning.technology.places import Place, place_of
 from instance.learning.technology.rules import Rule, RuleBook, module_of, shipped_rules
 from instance.learning.technology.usage import Usage
+from instance.learning.testfiles import is_test_folder
 
 CONFIDENCE_OVER: Final = 0.5  # more likely than not
 _CANDIDATE_FILES_MIN: Final = 5
