@@ -1,5 +1,7 @@
 """How soon the fleet hears of one changed file in a tree of 10,000: scanned, mined, merged into the counts, published.
 
+A whole instance does it, each step a job of its queue.
+
 The files are real ones: the standard library, the installed packages, and whatever else the corpora hold. Published
 means that the broker has stored it and a plain subscriber heard it.
 """
@@ -23,18 +25,14 @@ from nats.aio.msg import Msg
 from bench.corpora import corpus, languages
 from bench.report import print_expectation, print_machine
 from bench.servers import nats_server, postgres
-from instance.agents.student import Student
 from instance.analysis.languages import language_of
-from instance.config import InstanceSettings
-from instance.jobs.study import study_here
 from schemas import subjects
 from schemas.subjects import Topic
-from tests.support.fleet import Spoke, hub, spoke
+from tests.support.daemons import Member, hub, member
 
 FILES: Final = 10_000
 ROUNDS: Final = 9
 SECONDS_MAX: Final = 1.0
-NAME: Final = "bench"
 CHANGED: Final = "package0/changed.py"
 SOURCE: Final = """
 import logging
@@ -66,10 +64,7 @@ async def _main() -> None:
     with tempfile.TemporaryDirectory() as directory, postgres() as database, nats_server() as broker:
         root = Path(directory)
         print(_plant(root))
-        async with (
-            hub(broker.url, database.dsn("hub")),
-            spoke(broker.url, database.dsn("spoke"), NAME, resend_seconds=600.0, lease_seconds=60.0) as sender,
-        ):
+        async with hub(broker.url, database.dsn("hub")), member(broker.url, database.dsn("spoke"), root) as sender:
             seconds = await _changes(sender, broker.url, root)
     median = statistics.median(seconds)
     print(f"changed until heard: median {median:.2f} s, {min(seconds):.2f} to {max(seconds):.2f}")
@@ -77,17 +72,13 @@ async def _main() -> None:
     print_expectation(f"one changed file heard after {median:.2f} s, expected < {SECONDS_MAX} s", met=met)
 
 
-async def _changes(sender: Spoke, url: str, root: Path) -> list[float]:
+async def _changes(sender: Member, url: str, root: Path) -> list[float]:
     """Study everything, then change one file after another; returns seconds from the change to the first word."""
-    settings = InstanceSettings(instance_id=NAME, workspace=str(root), nats_url=url)
-    student = Student(sender.engine, settings)
-    student.on_said = sender.uplink.wake
     started_at = time.perf_counter()
-    await study_here(student)
-    standing = await sender.confirms_all(timeout_seconds=300)
-    print(
-        f"studied and published for the first time in {time.perf_counter() - started_at:.0f} s: {standing.head} events"
-    )
+    await sender.study()
+    await sender.reaches("SELECT count(*) FROM outbox WHERE confirmed_at IS NULL", 0, timeout_seconds=300)
+    events = await sender.value("SELECT head FROM uplink")
+    print(f"studied and published for the first time in {time.perf_counter() - started_at:.0f} s: {events} events")
     heard = asyncio.Event()
 
     async def hear(_message: Msg) -> None:
@@ -101,7 +92,7 @@ async def _changes(sender: Spoke, url: str, root: Path) -> list[float]:
         (root / CHANGED).write_text(SOURCE * (number + 1))
         heard.clear()
         started_at = time.perf_counter()
-        studying = asyncio.create_task(study_here(student))
+        studying = asyncio.create_task(sender.study())
         async with asyncio.timeout(60):
             await heard.wait()
         seconds.append(time.perf_counter() - started_at)

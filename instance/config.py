@@ -17,6 +17,7 @@ SCHEDULES: Final[Mapping[str, float | None]] = {
     "pattern_mining": 3_600.0,
     "pattern_sync": 300.0,
     "results": 30.0,
+    "transcripts": 60.0,
     "statistics": 3_600.0,
     "embedding": 3_600.0,
     "download_insights": 6 * 3_600.0,
@@ -50,6 +51,10 @@ class InstanceSettings(Settings, frozen=True, kw_only=True, forbid_unknown_field
     """Per repository and language, the most informative ones."""
     pattern_files_min: int = 2
     """A shape in fewer files is no pattern."""
+    watch_transcripts: bool = False
+    """Whether what coding agents wrote of their work in the workspace is read: models, tokens, times, never words."""
+    prices: str | None = None
+    """Path of a table of prices that come before those known."""
 
     @property
     def roots(self) -> list[Path]:

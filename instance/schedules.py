@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from pathlib import Path
 from typing import Any, Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -11,7 +12,9 @@ from instance.agents.student import Student
 from instance.config import SCHEDULES, InstanceSettings
 from instance.jobs.catalog import order_embedding
 from instance.jobs.study import study_queued
+from instance.learning.prices import prices
 from instance.learning.search.sentences.model import installed
+from instance.recording.watch import Watch
 from instance.store import outbox, results
 from instance.sync.downlink import Downlink
 from instance.sync.receipts import Receipts
@@ -36,6 +39,7 @@ def schedule_table(
     downlink: Downlink | None,
 ) -> list[Task]:
     """Rows of the schedule; those that a process of this role cannot do are there and never run."""
+    watch = Watch(engine, settings, prices(Path(settings.prices) if settings.prices else None))
 
     async def cleanup() -> None:
         async with transaction(engine) as connection:
@@ -60,6 +64,7 @@ def schedule_table(
         "pattern_mining": lambda: study_queued(engine, student),
         "pattern_sync": student.say,
         "results": count_results,
+        "transcripts": watch.read_new,
         "statistics": student.report,
         "embedding": lambda: order_embedding(engine),
         "download_insights": download,
@@ -75,8 +80,10 @@ def _never(settings: InstanceSettings, *, hears: bool, says: bool) -> set[str]:
         never.add("statistics")
     if not installed():
         never.add("embedding")
+    if not settings.watch_transcripts:
+        never.add("transcripts")
     if settings.role == "read_only":
-        never |= {"pattern_mining", "pattern_sync", "results", "embedding"}
+        never |= {"pattern_mining", "pattern_sync", "results", "transcripts", "embedding"}
     return never
 
 

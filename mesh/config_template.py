@@ -38,6 +38,8 @@ TEMPLATE: Final = """\
 # share_backlog = false                 # say what was learned in isolation once there is a hub
 # patterns_shared_max = 5000            # per repository and language
 # pattern_files_min = 2                 # a shape in fewer files is no pattern
+# watch_transcripts = false             # read what coding agents wrote of their work here: models, tokens, times
+# prices = "/etc/flocklore/prices.toml" # prices of models that come before those known
 
 [instance.queues]
 # default = 10                          # the queues this process serves, and how many jobs at once; by default all
