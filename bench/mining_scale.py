@@ -20,6 +20,7 @@ from bench.corpora import corpus
 from bench.report import print_expectation, print_machine
 from bench.servers import spoke_database
 from instance.agents import miner
+from instance.agents.manifests import own_modules_of
 from instance.agents.orders import Part
 from instance.analysis.workspace import walk
 from instance.store import workspace
@@ -119,11 +120,12 @@ async def _mine(tree: Path, workers: int) -> float:
         found = walk(tree)
         started = time.monotonic()
         pool, slots = CpuProcesses(workers), asyncio.Semaphore(workers + 1)
+        own = own_modules_of(found)
         news = await miner.look(engine, repository, found, name="", begun=0.0)
 
         async def mine(part: Part) -> None:
             async with slots:
-                await miner.mine(engine, pool, repository, part)
+                await miner.mine(engine, pool, repository, part, own)
 
         async with asyncio.TaskGroup() as group:
             for part in news.parts:

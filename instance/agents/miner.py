@@ -11,10 +11,9 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from instance.agents.manifests import own_modules_of
-from instance.agents.orders import Found, Mined, Part
-from instance.agents.reading import Batch, Reading, read_batch
-from instance.analysis.workspace import Changes, FileStamp, Workspace, changes
+from instance.agents.orders import Found, Mined, Part, pack_paths
+from instance.agents.reading import Batch, read_batch
+from instance.analysis.workspace import Changes, FileStamp, SourceFile, Workspace, changes
 from instance.learning.support import difference
 from instance.store import chunks
 from instance.store import workspace as store
@@ -22,6 +21,8 @@ from instance.store.workspace import FileRow, Repository
 from shared.database import transaction
 from shared.pool import CpuProcesses
 
+STUDY_FILES_MAX: Final = 100_000
+"""What one study reads; the walk hands on the path of each."""
 PART_FILES_MAX: Final = 100
 PART_BYTES_MAX: Final = 1024**2
 POOL_FROM_FILES: Final = 20
@@ -38,7 +39,6 @@ async def look(engine: AsyncEngine, repository: Repository, workspace: Workspace
     known = {path: FileStamp(*stamp) for path, stamp in stamps.items()}
     found = await asyncio.to_thread(changes, workspace, known)
     removed, touched = await _forget(engine, repository, found)
-    own = await asyncio.to_thread(own_modules_of, workspace) if found.to_read else {}
     root, first = str(repository.root), not repository.scanned
     in_process = len(found.to_read) >= POOL_FROM_FILES
     return Found(
@@ -46,26 +46,34 @@ async def look(engine: AsyncEngine, repository: Repository, workspace: Workspace
         look=name,
         begun=begun,
         parts=[
-            Part(root=root, first=first, in_process=in_process, begun=begun, readings=readings, own=own)
-            for readings in _split(found.to_read)
+            Part(root=root, look=name, first=first, in_process=in_process, begun=begun, packed=pack_paths(paths))
+            for paths in _split(found.to_read[:STUDY_FILES_MAX])
         ],
         unchanged=found.unchanged_count,
         removed=removed,
+        rest=max(0, len(found.to_read) - STUDY_FILES_MAX),
         skipped=found.skipped,
         touched=None if first else _few(touched),
     )
 
 
-async def mine(engine: AsyncEngine, processes: CpuProcesses, repository: Repository, part: Part) -> Mined:
-    """Mine the files of a part and add them to what is known; files that changed since are read as they are now."""
+async def mine(
+    engine: AsyncEngine,
+    processes: CpuProcesses,
+    repository: Repository,
+    part: Part,
+    own: dict[str, frozenset[str]],
+) -> Mined:
+    """Mine the files of a part and add them to what is known; `own` are the modules of the codebase by language."""
+    paths = part.paths
     if part.in_process:
-        batch = await processes.run(read_batch, repository.root, part.readings, part.own)
+        batch = await processes.run(read_batch, repository.root, paths, own)
     else:
-        batch = await asyncio.to_thread(read_batch, repository.root, part.readings, part.own)
+        batch = await asyncio.to_thread(read_batch, repository.root, paths, own)
     touched = await _store(engine, repository, batch)
     return Mined(
         files=len(batch.files),
-        bytes=sum(stamp.size_bytes for _, stamp in part.readings),
+        bytes=sum(file.size_bytes for file in batch.files),
         touched=None if part.first else _few(touched),
         left_out=batch.left_out,
     )
@@ -112,15 +120,15 @@ def _sum(files: Sequence[FileRow], before: Mapping[str, bytes]) -> dict[str, tup
     return {fingerprint.hex(): total for fingerprint, total in totals.items()}
 
 
-def _split(readings: Sequence[Reading]) -> Iterator[list[Reading]]:
-    part: list[Reading] = []
+def _split(readings: Sequence[tuple[SourceFile, FileStamp]]) -> Iterator[list[str]]:
+    part: list[str] = []
     size = 0
-    for reading in readings:
-        if part and (len(part) == PART_FILES_MAX or size + reading[1].size_bytes > PART_BYTES_MAX):
+    for file, stamp in readings:
+        if part and (len(part) == PART_FILES_MAX or size + stamp.size_bytes > PART_BYTES_MAX):
             yield part
             part, size = [], 0
-        part.append(reading)
-        size += reading[1].size_bytes
+        part.append(file.path)
+        size += stamp.size_bytes
     if part:
         yield part
 

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import zlib
+from collections.abc import Iterable
+
 from msgspec import Struct, field
 
-from instance.agents.reading import Reading
 from instance.analysis.workspace import Skipped
 
 
@@ -15,17 +17,29 @@ class Order(Struct, frozen=True, kw_only=True):
 
 
 class Part(Struct, frozen=True, kw_only=True):
-    """Files to be mined together; `own` are the modules of the codebase by language."""
+    """Files to be mined together."""
 
     root: str
+    look: str
+    """Names the walk that found them."""
     first: bool
     """Whether this is the first scan of the directory."""
     in_process: bool
     """Whether there is so much to read in all that processes are worth their start."""
     begun: float
     """When the study began, in seconds since 1970."""
-    readings: list[Reading]
-    own: dict[str, frozenset[str]]
+    packed: bytes
+    """Their paths: a large repository has hundreds of thousands, and every one goes through the database."""
+
+    @property
+    def paths(self) -> list[str]:
+        """Paths of the files, below the root."""
+        return zlib.decompress(self.packed).decode().split("\0")
+
+
+def pack_paths(paths: Iterable[str]) -> bytes:
+    """Return paths as a part holds them."""
+    return zlib.compress("\0".join(paths).encode())
 
 
 class Found(Struct, frozen=True, kw_only=True):
@@ -38,6 +52,8 @@ class Found(Struct, frozen=True, kw_only=True):
     parts: list[Part]
     unchanged: int
     removed: int
+    rest: int
+    """How many files to read are left for another study."""
     skipped: Skipped
     touched: frozenset[str] | None
     """Fingerprints, in hex, of patterns whose counts changed; None when it is quicker to look at all."""
@@ -83,6 +99,8 @@ class Scan(Struct, frozen=True, kw_only=True):
     read: int = 0
     unchanged: int = 0
     removed: int = 0
+    rest: int = 0
+    """How many files are left for another study."""
     bytes: int = 0
     said: int = 0
     seconds: float = 0.0

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from instance.analysis.languages import language_of
 from instance.analysis.parse import parse
-from instance.analysis.workspace import FileStamp, Skipped, SourceFile, read_source
+from instance.analysis.workspace import FileStamp, RefusedError, Skipped, read_stamped
 from instance.learning.facts import gather_facts, pack_facts
 from instance.learning.idioms import FileContext, mine
 from instance.learning.search.chunks import Chunk, chunks
@@ -17,8 +17,6 @@ from instance.learning.vocabulary import vocabulary
 from instance.store.chunks import ChunkRow
 from instance.store.observations import CODE
 from instance.store.workspace import FileRow, PatternRow
-
-Reading = tuple[SourceFile, FileStamp]
 
 
 @dataclass
@@ -33,21 +31,21 @@ class Batch:
     unreadable: list[str] = field(default_factory=list)
 
 
-def read_batch(root: Path, readings: Sequence[Reading], own: dict[str, frozenset[str]]) -> Batch:
-    """Mine each file; one that cannot be read any more is named, and looked at again with the next scan."""
+def read_batch(root: Path, paths: Sequence[str], own: dict[str, frozenset[str]]) -> Batch:
+    """Mine each file as it is now; what cannot be read any more is named, and looked at again with the next scan."""
     batch = Batch()
-    for file, stamp in readings:
+    for path in paths:
         try:
-            source = read_source(root, file.path)
-        except OSError:
-            batch.unreadable.append(file.path)
+            source, stamp = read_stamped(root, path)
+        except (OSError, RefusedError):
+            batch.unreadable.append(path)
             continue
-        _mine(file, stamp, source, own, batch)
+        _mine(path, stamp, source, own, batch)
     return batch
 
 
-def _mine(file: SourceFile, stamp: FileStamp, source: bytes, own: dict[str, frozenset[str]], batch: Batch) -> None:
-    language = language_of(file.path)
+def _mine(path: str, stamp: FileStamp, source: bytes, own: dict[str, frozenset[str]], batch: Batch) -> None:
+    language = language_of(path)
     if language is None:
         return
     context = FileContext(vocabulary(language.name), own.get(language.name, frozenset()))
@@ -66,17 +64,17 @@ def _mine(file: SourceFile, stamp: FileStamp, source: bytes, own: dict[str, froz
                 tokens=idiom.tokens,
             )
     for reason, count in found.left_out.items():
-        batch.left_out.add(reason, file.path, count)
-    batch.chunks[file.path] = chunk_rows(file.path, chunks(source, tokens, file.path))
+        batch.left_out.add(reason, path, count)
+    batch.chunks[path] = chunk_rows(path, chunks(source, tokens, path))
     batch.files.append(
         FileRow(
-            path=file.path,
+            path=path,
             size_bytes=stamp.size_bytes,
             mtime_ns=stamp.mtime_ns,
             digest=stamp.digest,
-            language=file.language,
+            language=language.name,
             postings=pack(found),
-            facts=pack_facts(gather_facts(file.path, tokens, context)),
+            facts=pack_facts(gather_facts(path, tokens, context)),
         )
     )
 

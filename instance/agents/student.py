@@ -11,6 +11,8 @@ import time
 import uuid
 from collections import defaultdict
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Final
 
@@ -20,6 +22,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from instance.agents import miner
 from instance.agents.agent import installed_agents
 from instance.agents.codebase import Codebase
+from instance.agents.manifests import own_modules_of
 from instance.agents.orders import AgentOrder, Consulted, Found, Mined, Order, Part, Published, Scan
 from instance.agents.rounds import consult, who_is_due
 from instance.analysis.git import repository_key
@@ -43,6 +46,19 @@ FIRST_WORD_SECONDS: Final = 4.0
 """A first scan says what it has found so far after this long, so that others need not wait for its end."""
 
 
+@dataclass
+class Walk:
+    """What one walk through a directory saw, and the name it goes by among the steps of a study."""
+
+    look: str
+    seen: Workspace
+
+    @cached_property
+    def own_modules(self) -> dict[str, frozenset[str]]:
+        """The modules of the codebase itself, by language."""
+        return own_modules_of(self.seen)
+
+
 class Student:
     """Studies the workspace of one instance."""
 
@@ -58,8 +74,8 @@ class Student:
         self._news: defaultdict[int, News] = defaultdict(News)
         """By repository id, as the locks."""
         self._first_words: set[int] = set()
-        self._walked: dict[str, tuple[str, Workspace]] = {}
-        """By directory: the name of the last look at it, and what was seen."""
+        self._walked: dict[str, Walk] = {}
+        """The last of each directory."""
 
     @property
     def roots(self) -> list[Path]:
@@ -79,7 +95,7 @@ class Student:
         """Walk through a directory; raises `NotFoundError` when it is none."""
         root, begun, look = Path(order.root), time.time(), uuid.uuid4().hex
         seen = await asyncio.to_thread(walk, root)
-        self._walked[order.root] = (look, seen)
+        self._walked[order.root] = Walk(look, seen)
         key = await asyncio.to_thread(repository_key, root)
         async with transaction(self._engine) as connection:
             repository = await workspace.open_repository(connection, root, key)
@@ -88,7 +104,9 @@ class Student:
     async def mine(self, part: Part) -> Mined:
         """Mine some files; a first scan that takes long is told about before it ends."""
         repository = await self._repository(part.root)
-        mined = await miner.mine(self._engine, self._processes, repository, part)
+        walked = await self._walk(part.root, part.look)
+        own = await asyncio.to_thread(lambda: walked.own_modules)
+        mined = await miner.mine(self._engine, self._processes, repository, part, own)
         if part.first and repository.id not in self._first_words and time.time() > part.begun + FIRST_WORD_SECONDS:
             self._first_words.add(repository.id)
             await self._say(repository, None)
@@ -100,7 +118,7 @@ class Student:
         async with transaction(self._engine) as connection:
             await workspace.mark_scanned(connection, repository)
         said = await self._say(repository, _union([found.touched, *(part.touched for part in mined)]))
-        seen = await self._workspace(found.root, found.look)
+        seen = (await self._walk(found.root, found.look)).seen
         due, gone = await who_is_due(self._engine, repository, seen, list(self._agents.values()))
         orders = [
             AgentOrder(root=found.root, look=found.look, agent=name, inputs=inputs) for name, inputs in due.items()
@@ -113,7 +131,7 @@ class Student:
         if agent is None:
             return Consulted(agent=order.agent, touched=frozenset())
         repository = await self._repository(order.root)
-        seen = await self._workspace(order.root, order.look)
+        seen = (await self._walk(order.root, order.look)).seen
         async with transaction(self._engine) as connection:
             codebase = Codebase(seen, await findings.facts(connection, repository))
         touched = await consult(self._engine, self._processes, repository, agent, codebase, order.inputs)
@@ -134,6 +152,7 @@ class Student:
             read=sum(part.files for part in mined),
             unchanged=found.unchanged,
             removed=found.removed,
+            rest=found.rest,
             bytes=sum(part.bytes for part in mined),
             said=said,
             seconds=round(time.time() - found.begun, 2),
@@ -173,14 +192,12 @@ class Student:
         async with transaction(self._engine) as connection:
             return await workspace.open_repository(connection, Path(root), None)
 
-    async def _workspace(self, root: str, look: str) -> Workspace:
-        """What a walk saw; another process's is walked again."""
+    async def _walk(self, root: str, look: str) -> Walk:
+        """What a walk saw; that of another process is made again here."""
         known = self._walked.get(root)
-        if known is not None and known[0] == look:
-            return known[1]
-        seen = await asyncio.to_thread(walk, Path(root))
-        self._walked[root] = (look, seen)
-        return seen
+        if known is None or known.look != look:
+            known = self._walked[root] = Walk(look, await asyncio.to_thread(walk, Path(root)))
+        return known
 
     async def _say(self, repository: Repository, touched: frozenset[str] | None) -> int:
         """Say what is news of a repository, `touched` at least; None: whatever differs from what was said."""

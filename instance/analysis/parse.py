@@ -25,6 +25,7 @@ MAX_OPEN_BRACKETS = 500
 MAX_OPEN_ANGLES = 2000  # most are no brackets at all
 _GRACE_SECONDS = 0.25
 _SECONDS_PER_BYTE_MAX = 2e-6  # of this thread's own work; what people write takes a twentieth
+_STEPS_A_LOOK = 4  # at the clock, which takes a fifteenth of a step
 _CHUNK_BYTES = 1 << 16
 
 
@@ -76,7 +77,9 @@ def _tree(source: bytes, parser: tree_sitter.Parser) -> tree_sitter.Tree | None:
     def exhausted(offset: int, _has_error: bool) -> bool:  # noqa: FBT001 - the binding calls it by position
         nonlocal steps
         steps += 1
-        return steps > MAX_PARSE_STEPS or time.thread_time() > stop_at + offset * _SECONDS_PER_BYTE_MAX
+        if steps > MAX_PARSE_STEPS:
+            return True
+        return steps % _STEPS_A_LOOK == 0 and time.thread_time() > stop_at + offset * _SECONDS_PER_BYTE_MAX
 
     def chunk(offset: int, _point: tree_sitter.Point) -> bytes:
         return source[offset : offset + _CHUNK_BYTES]

@@ -56,14 +56,13 @@ class Passage:
         self.import_start = 0
         self.definitions = Definitions(source, rules, tokens)
         self.child_roles, self.name_roles = rules.child_roles, rules.name_roles
-        self.capitals_are_constants = rules.language.capitals_are_constants
         self.trailing = SEPARATORS if rules.language.optional_semicolons else frozenset(",")
 
     def run(self, cursor: tree_sitter.TreeCursor) -> None:  # noqa: C901, PLR0912, PLR0915 - a call a node is slow
         """Visit every node once, depth first, without recursion."""
-        steps, marks, containers, alone, texts, roles, path = (
-            self.steps, self.rules.marks, self.rules.containers, self.rules.stands_alone, self.tokens.texts,
-            self.tokens.roles, self.path,
+        steps, marks, containers, alone, opens, texts, roles, path = (
+            self.steps, self.rules.marks, self.rules.containers, self.rules.stands_alone, self.rules.opens,
+            self.tokens.texts, self.tokens.roles, self.path,
         )  # fmt: skip
         in_container = False
         for _ in repeat(None, MAX_NODES):
@@ -84,16 +83,18 @@ class Passage:
                     path.append(kind)
                     in_container = False
                     continue
-                self._leaf(node)
+                self._leaf(node, 0)
             elif step <= _DESCEND:
-                if self._enter(cursor, node, kind, self.rules.opens[kind]):
+                if self._enter(cursor, node, kind, opens[kind]):
                     in_container = containers[kind]
                     continue
             elif step <= _SEPARATOR:
                 if step == _CLOSER or not in_container:
                     self._formatted(node, kind, step)
+            elif step == _ATOM:
+                self._leaf(node, self.rules.atom_roles[kind])
             elif step != _SKIP:
-                self._rest(node, kind, step)
+                self._doubt(node, kind, step)
             if not cursor.goto_next_sibling():
                 if not self._ascend(cursor):
                     break
@@ -106,14 +107,13 @@ class Passage:
     def _statement(self, cursor: tree_sitter.TreeCursor, node: tree_sitter.Node, kind: int, step: int) -> bool:
         """Open a statement; one that is a single leaf is closed again and False is returned."""
         if step in _INTERIOR:
-            mask = self.rules.opens[kind] | OPENS_STATEMENT
-            return self._enter(cursor, node, kind, mask | OPENS_DEFINITION if self.definitions.begin_at(node) else mask)
-        self._open(OPENS_STATEMENT, node, kind)
+            return self._enter(cursor, node, kind, self.rules.opens[kind] | OPENS_STATEMENT)
+        self._open_statement()
         if step == _NAME_LEAF:
             self._name(node, kind, cursor)
         else:
-            self._rest(node, kind, step)
-        self._close(OPENS_STATEMENT)
+            self._leaf(node, self.rules.atom_roles[kind])
+        self._close_statement()
         return False
 
     def _enter(self, cursor: tree_sitter.TreeCursor, node: tree_sitter.Node, kind: int, mask: int) -> bool:
@@ -121,22 +121,24 @@ class Passage:
         if len(self.path) >= MAX_DEPTH:
             self._spoil("too_deep")
             return False
-        if mask:
+        if mask & OPENS_STATEMENT:
+            self._open_statement()
+            if self.definitions.begin_at(node):
+                mask |= OPENS_DEFINITION
+        if mask & ~OPENS_STATEMENT:
             self._open(mask, node, kind)
         role = self._role(cursor) if self.rules.transparent[kind] else 0
         if cursor.goto_first_child():
             self.path.append(kind | role << _ROLE_SHIFT | mask << _OPENS_SHIFT)
             return True
-        self._leaf(node)
-        if mask:
-            self._close(mask)
+        self._leaf(node, 0)
+        self._close(mask)
         return False
 
     def _ascend(self, cursor: tree_sitter.TreeCursor) -> bool:
         """Leave finished nodes until one has a sibling; False at the end of the tree."""
-        path = self.path
         while cursor.goto_parent():
-            left = path.pop()
+            left = self.path.pop()
             if left >= _OPENED:
                 self._close(left >> _OPENS_SHIFT)
             if cursor.goto_next_sibling():
@@ -146,9 +148,9 @@ class Passage:
     def _role(self, cursor: tree_sitter.TreeCursor) -> int:
         """Return the role names have here according to the parent; 0 when it has nothing to say."""
         parent = self.path[-1]
-        table = self.rules.child_roles[parent & _KIND_MASK]
-        passed = parent >> _ROLE_SHIFT & _ROLE_MASK
-        return passed if table is None else table.get(cursor.field_id or 0) or table.get(0) or passed
+        table = self.child_roles[parent & _KIND_MASK]
+        role = 0 if table is None else table.get(cursor.field_id or 0) or table.get(0)
+        return role or parent >> _ROLE_SHIFT & _ROLE_MASK
 
     def _formatted(self, node: tree_sitter.Node, kind: int, step: int) -> None:
         """Add a bracket or a separator, and drop the comma that a formatter put before the bracket."""
@@ -158,11 +160,9 @@ class Passage:
         texts.append(self.rules.marks[kind])
         self.tokens.roles.append(_TEXT)
 
-    def _rest(self, node: tree_sitter.Node, kind: int, step: int) -> None:
-        """Deal with literals, and with what may not be what it seems."""
-        if step == _ATOM:
-            self._leaf(node, self.rules.atom_roles[kind])
-        elif step == _SPOIL:
+    def _doubt(self, node: tree_sitter.Node, kind: int, step: int) -> None:
+        """Deal with what is not read, and with what may not be what it seems."""
+        if step == _SPOIL:
             self._spoil("syntax_errors" if kind == _ERROR_KIND else "macros")
         elif node.is_missing:
             self._spoil("syntax_errors")
@@ -176,10 +176,10 @@ class Passage:
             text = self._unusual(text, node)
         if not text:
             return
-        parent = self.path[-1]
-        role = 0 if parent < _HANDS_DOWN and self.child_roles[parent] is None else self._role(cursor)
-        role = role or self.name_roles[kind]
-        if role == _BINDING and self.capitals_are_constants and text[0].isupper():
+        parent, role = self.path[-1], self.name_roles[kind]
+        if parent >= _HANDS_DOWN or self.child_roles[parent] is not None:
+            role = self._role(cursor) or role
+        if role == _BINDING and self.rules.language.capitals_are_constants and text[0].isupper():
             role = _NAME
         if role in _DOTTABLE and texts and texts[-1] in _DOTS:
             role = _FIELD
@@ -188,38 +188,34 @@ class Passage:
         texts.append(text)
         self.tokens.roles.append(role)
 
-    def _text(self, node: tree_sitter.Node) -> str:
-        """Return the text of a leaf; "" for one the parser made up."""
-        text = self.text[node.start_byte : node.end_byte]
-        return text if text and text.isascii() else self._unusual(text, node)
-
     def _unusual(self, text: str, node: tree_sitter.Node) -> str:
-        """Return the text of a leaf that is not plain ASCII, or that the parser made up."""
+        """Return the text of a leaf that is not plain ASCII; "" for one the parser made up."""
         if not text and node.is_missing:
             self._spoil("syntax_errors")
         return text.encode("latin-1").decode("utf-8", "replace")
 
     def _bind(self, text: str, role: int) -> None:
         """Note in which scope a name is bound, and what it defines."""
-        tokens, level = self.tokens, -1
+        level = -1
         if role == _DEFINITION:
             if self.path[-1] >> _OPENS_SHIFT & (OPENS_SCOPE | OPENS_CLASS):
                 level = -2
             self.definitions.call(text)
         if not self.in_class[level]:
-            tokens.bound.setdefault(text, set()).add(self.scopes[level])
+            self.tokens.bound[self.scopes[level]].add(text)
 
-    def _leaf(self, node: tree_sitter.Node, role: int | None = None) -> None:
-        """Add a literal in its role, or a leaf of a kind that usually is none."""
-        text = self._text(node)
+    def _leaf(self, node: tree_sitter.Node, role: int) -> None:
+        """Add a literal in its role, or (0) a leaf of a kind that usually is none."""
+        text = self.text[node.start_byte : node.end_byte]
+        if not text or not text.isascii():
+            text = self._unusual(text, node)
         if text:
             self.tokens.texts.append(text)
             self.tokens.roles.append(role or (_TEXT if is_word_of_grammar(text) else _NAME))
 
     def _settle_scopes(self) -> None:
         """Give every token since the last change of scope the scope it stands in."""
-        tokens = self.tokens
-        tokens.scopes.extend([self.scopes[-1]] * (len(tokens.texts) - len(tokens.scopes)))
+        self.tokens.scopes.extend([self.scopes[-1]] * (len(self.tokens.texts) - len(self.tokens.scopes)))
 
     def _drop_comma(self, closer: tree_sitter.Node) -> None:
         """Drop a comma that only formatters care about; the one that makes `(x,)` a tuple stays."""
@@ -235,16 +231,17 @@ class Passage:
         tokens.roles.pop()
         del tokens.scopes[len(tokens.texts) :]
 
-    def _open(self, mask: int, node: tree_sitter.Node, kind: int) -> None:
+    def _open_statement(self) -> None:
         tokens, here = self.tokens, len(self.tokens.texts)
-        if mask & OPENS_STATEMENT:
-            self.statements.append(len(tokens.starts))
-            tokens.starts.append(here)
-            tokens.ends.append(here)
-            tokens.homes.append(self.bodies[-1])
-            tokens.whole.append(1)
-            if mask == OPENS_STATEMENT:
-                return
+        self.statements.append(len(tokens.starts))
+        tokens.starts.append(here)
+        tokens.ends.append(here)
+        tokens.homes.append(self.bodies[-1])
+        tokens.whole.append(1)
+
+    def _open(self, mask: int, node: tree_sitter.Node, kind: int) -> None:
+        """Open what begins at a node besides a statement."""
+        tokens, here = self.tokens, len(self.tokens.texts)
         if mask & OPENS_BODY:
             self.bodies.append(len(tokens.owners))
             tokens.owners.append(self.statements[-1] if self.statements else NOWHERE)
@@ -253,6 +250,7 @@ class Passage:
         if mask & (OPENS_SCOPE | OPENS_CLASS):
             self._settle_scopes()
             tokens.scope_parents.append(self.scopes[-1])
+            tokens.bound.append(set())
             self.scopes.append(len(tokens.scope_parents) - 1)
             self.in_class.append(bool(mask & OPENS_CLASS))
         if mask & OPENS_DEFINITION:
@@ -261,28 +259,31 @@ class Passage:
             self.import_start = here
 
     def _close(self, mask: int) -> None:
+        """Close what was opened at a node, the statement last."""
         tokens = self.tokens
-        if mask & OPENS_IMPORT:
-            tokens.imports.append((self.import_start, len(tokens.texts)))
-        if mask & OPENS_DEFINITION:
-            self.definitions.close()
-        if mask & (OPENS_SCOPE | OPENS_CLASS):
-            self._settle_scopes()
-            self.scopes.pop()
-            self.in_class.pop()
-        if mask & OPENS_BODY:
-            tokens.body_ends[self.bodies.pop()] = len(tokens.texts)
+        if mask & ~OPENS_STATEMENT:
+            if mask & OPENS_IMPORT:
+                tokens.imports.append((self.import_start, len(tokens.texts)))
+            if mask & OPENS_DEFINITION:
+                self.definitions.close()
+            if mask & (OPENS_SCOPE | OPENS_CLASS):
+                self._settle_scopes()
+                self.scopes.pop()
+                self.in_class.pop()
+            if mask & OPENS_BODY:
+                tokens.body_ends[self.bodies.pop()] = len(tokens.texts)
         if mask & OPENS_STATEMENT:
-            self._close_statement(self.statements.pop())
+            self._close_statement()
 
-    def _close_statement(self, statement: int) -> None:
-        tokens = self.tokens
+    def _close_statement(self) -> None:
+        tokens, texts = self.tokens, self.tokens.texts
+        statement = self.statements.pop()
         start = tokens.starts[statement]
-        if len(tokens.texts) > start and tokens.texts[-1] in self.trailing:
+        if len(texts) > start and texts[-1] in self.trailing:
             self._drop_last()
-        if self.rules.language.indented and len(tokens.texts) == start + 1 and tokens.roles[-1] == _STRING:
+        if self.rules.language.indented and len(texts) == start + 1 and tokens.roles[-1] == _STRING:
             self._drop_last()  # a docstring says nothing about shape
-        tokens.ends[statement] = len(tokens.texts)
+        tokens.ends[statement] = len(texts)
 
     def _spoil(self, reason: str) -> None:
         self.tokens.leave_out(reason)

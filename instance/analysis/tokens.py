@@ -24,8 +24,8 @@ class Tokens:
     """One file; a token is an index into `texts`, `roles` and `scopes`.
 
     Statement `s` spans tokens `starts[s]` to `ends[s]` and lies in body `homes[s]`. Body `b` belongs to statement
-    `owners[b]` (-1: the file) and spans `body_starts[b]` to `body_ends[b]`, its brackets included. `bound[name]` are
-    the scopes that bind a name; scope 0 is the file, `scope_parents` leads outwards from the others. `definitions`
+    `owners[b]` (-1: the file) and spans `body_starts[b]` to `body_ends[b]`, its brackets included. `bound[scope]` are
+    the names a scope binds; scope 0 is the file, `scope_parents` leads outwards from the others. `definitions`
     stand in the order of their starts, so that what is around comes first.
     """
 
@@ -34,7 +34,7 @@ class Tokens:
     roles: bytearray = field(default_factory=bytearray)
     scopes: list[int] = field(default_factory=list)
     scope_parents: list[int] = field(default_factory=lambda: [NOWHERE])
-    bound: dict[str, set[int]] = field(default_factory=dict)
+    bound: list[set[str]] = field(default_factory=lambda: [set()])
     starts: list[int] = field(default_factory=list)
     ends: list[int] = field(default_factory=list)
     homes: list[int] = field(default_factory=list)
@@ -52,22 +52,16 @@ class Tokens:
 
     def is_bound(self, name: str, scope: int) -> bool:
         """Tell whether the file itself binds `name` in this scope or one around it."""
-        binding = self.bound.get(name)
-        if binding is None:
-            return False
         while scope != NOWHERE:
-            if scope in binding:
+            if name in self.bound[scope]:
                 return True
             scope = self.scope_parents[scope]
         return False
 
     def is_bound_inside(self, name: str, scope: int) -> bool:
         """Tell whether a function around this scope binds `name`, hiding what the file imports."""
-        binding = self.bound.get(name)
-        if binding is None:
-            return False
         while scope > 0:
-            if scope in binding:
+            if name in self.bound[scope]:
                 return True
             scope = self.scope_parents[scope]
         return False

@@ -23,7 +23,7 @@ from instance.analysis.filters import (
 )
 from instance.analysis.git import tracked_and_untracked
 from instance.analysis.languages import language_of
-from shared.errors import NotFoundError
+from shared.errors import NotFoundError, PermanentError
 
 OWN_IGNORE_FILE = ".flockloreignore"
 EXAMPLES_MAX = 20
@@ -140,16 +140,31 @@ def read_source(root: Path, path: str) -> bytes:
         return file.read(MAX_FILE_BYTES + 1)
 
 
+def read_stamped(root: Path, path: str) -> tuple[bytes, FileStamp]:
+    """Return a source file's bytes and what to remember of it; raises `OSError`, `RefusedError` when it is none."""
+    status = os.lstat(root / path)  # before it is read: what changes after is seen to have changed next time
+    source = read_source(root, path)
+    return source, FileStamp(status.st_size, status.st_mtime_ns, _digest_of(source))
+
+
+class RefusedError(PermanentError):
+    """A file is not worth studying, or not to be studied; the message is the reason in a word."""
+
+
 def _digest(file: Path, path: str, skipped: Skipped) -> bytes | None:
     try:
-        source = read_source(file.parent, file.name)
+        return _digest_of(read_source(file.parent, file.name))
     except OSError:
         skipped.add("unreadable", path)
-        return None
+    except RefusedError as refused:
+        skipped.add(str(refused), path)
+    return None
+
+
+def _digest_of(source: bytes) -> bytes:
     reason = refuses_content(source[:SNIFF_BYTES])
     if reason is not None:
-        skipped.add(reason, path)
-        return None
+        raise RefusedError(reason)
     return blake2b(source, digest_size=16).digest()
 
 

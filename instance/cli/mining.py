@@ -15,7 +15,7 @@ from msgspec import Struct
 from instance.agents.codebase import Codebase
 from instance.agents.manifests import own_modules_of
 from instance.agents.miner import POOL_FROM_FILES, WORKERS
-from instance.agents.reading import Batch, Reading, read_batch
+from instance.agents.reading import Batch, read_batch
 from instance.analysis.workspace import Skipped, Workspace, changes, walk
 from instance.learning.idioms import Idiom
 from instance.learning.selection import Candidate, score, select
@@ -56,12 +56,12 @@ def survey(root: Path, *, language: str | None, limit: int) -> Survey:
     """Mine every file below `root`, and return the `limit` best patterns of one language or of all."""
     workspace = walk(root)
     found = changes(workspace, {})
-    readings = [reading for reading in found.to_read if language in (None, reading[0].language)]
+    paths = [file.path for file, _ in found.to_read if language in (None, file.language)]
     files: Counter[str] = Counter()
     occurrences: Counter[str] = Counter()
     rows: dict[str, PatternRow] = {}
     left_out = Skipped()
-    for batch in _with_progress(_mined(workspace, readings), len(readings)):
+    for batch in _with_progress(_mined(workspace, paths), len(paths)):
         rows |= batch.patterns
         left_out.merge(batch.left_out)
         for file in batch.files:
@@ -73,27 +73,27 @@ def survey(root: Path, *, language: str | None, limit: int) -> Survey:
     ]
     return Survey(
         root=str(root),
-        files=len(readings),
+        files=len(paths),
         skipped=found.skipped.examples,
         left_out=left_out.examples,
         shapes=len(candidates),
-        patterns=_best(candidates, len(readings), limit),
+        patterns=_best(candidates, len(paths), limit),
     )
 
 
 def codebase_of(root: Path) -> Codebase:
     """Read every file below `root`, as an instance does, for the agents to study."""
     workspace = walk(root)
-    readings = changes(workspace, {}).to_read
-    batches = _with_progress(_mined(workspace, readings), len(readings))
+    paths = [file.path for file, _ in changes(workspace, {}).to_read]
+    batches = _with_progress(_mined(workspace, paths), len(paths))
     return Codebase(workspace, {file.path: file.facts for batch in batches for file in batch.files})
 
 
-def _mined(workspace: Workspace, readings: Sequence[Reading]) -> Iterator[Batch]:
+def _mined(workspace: Workspace, paths: Sequence[str]) -> Iterator[Batch]:
     """Mine batches as they come: in processes where there are many files."""
     own = own_modules_of(workspace)
-    batches = [readings[start : start + _BATCH_FILES] for start in range(0, len(readings), _BATCH_FILES)]
-    if len(readings) < POOL_FROM_FILES:
+    batches = [paths[start : start + _BATCH_FILES] for start in range(0, len(paths), _BATCH_FILES)]
+    if len(paths) < POOL_FROM_FILES:
         yield from (read_batch(workspace.root, batch, own) for batch in batches)
         return
     pool = cpu_pool(WORKERS)

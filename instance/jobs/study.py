@@ -70,19 +70,26 @@ async def study_queued(engine: AsyncEngine, student: Student) -> None:
 
     Raises `StudyFailedError` when a study failed; the others are studied nevertheless.
     """
-    async with transaction(engine) as connection:
-        ordered = [await order_study(connection, str(root)) for root in present(student)]
-    ended = [await runs.ended(engine, run) for run in ordered]
-    if failures := [f"{run.input['root']}: {run.error}" for run in ended if run.status != "completed"]:
+    failures, roots = [], [str(root) for root in present(student)]
+    while roots:
+        async with transaction(engine) as connection:
+            ordered = [await order_study(connection, root) for root in roots]
+        ended = [await runs.ended(engine, run) for run in ordered]
+        failures += [f"{run.input['root']}: {run.error}" for run in ended if run.status != "completed"]
+        roots = [run.input["root"] for run in ended if run.status == "completed" and run.output["rest"]]
+    if failures:
         raise StudyFailedError("; ".join(failures))
 
 
 async def study_here(student: Student) -> list[Scan]:
     """Study every directory that is there in this process, one after another."""
-    scans = []
-    for root in present(student):
-        done = await run_here(STUDY, student, Order(root=str(root)))
-        scans.append(done["conclude"])
+    scans, roots = [], [str(root) for root in present(student)]
+    while roots:
+        root = roots.pop(0)
+        scan: Scan = (await run_here(STUDY, student, Order(root=root)))["conclude"]
+        scans.append(scan)
+        if scan.rest:
+            roots.insert(0, root)
     return scans
 
 

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass
-from itertools import chain
 from typing import Final
 
 import msgspec
@@ -13,8 +13,8 @@ from instance.analysis.languages import LANGUAGES
 from instance.analysis.parse import parse
 from instance.analysis.tokens import Tokens
 from instance.learning.information import PUNCTUATION_BITS, TELLING_BITS_MIN
-from instance.learning.layout import Fragment, Layout
-from instance.learning.templates import Labels, label, numbered
+from instance.learning.layout import Fragment, Layout, Spans
+from instance.learning.templates import BREAK, Labels, Shown, label, numbered
 from instance.learning.vocabulary import Vocabulary
 from schemas.fingerprint import fingerprint
 
@@ -88,7 +88,7 @@ class _Miner:
         self.language = LANGUAGES[tokens.language].fingerprint_name
         self.occurrences: dict[bytes, int] = {}
         self.idioms: dict[bytes, Idiom] = {}
-        self.known: dict[tuple[str, str], bytes] = {}
+        self.known: defaultdict[str, dict[str, bytes]] = defaultdict(dict)  # by view and labels
         self.openings: dict[int, Fragment] = {}  # by statement
         self.places: dict[int, int] = {}  # by body: how many of its statements were seen
         self.previous: dict[int, Fragment] = {}  # by body: the statement before
@@ -96,33 +96,33 @@ class _Miner:
     def run(self) -> None:
         tokens = self.tokens
         imports = {start for start, _ in tokens.imports}
-        for statement, start in enumerate(tokens.starts):
-            if start == tokens.ends[statement] or start in imports:
+        for statement, (start, end, home) in enumerate(zip(tokens.starts, tokens.ends, tokens.homes, strict=True)):
+            if start == end or start in imports:
                 continue
+            before = self.previous.pop(home, None)
             if tokens.whole[statement]:
-                self._statement(statement)
-            else:
-                self.previous.pop(tokens.homes[statement], None)
+                self._statement(statement, home, before if home else None)
 
-    def _statement(self, statement: int) -> None:
-        layout, home = self.layout, self.tokens.homes[statement]
-        has_body = statement in layout.folds
-        folded = layout.folded(statement)
+    def _statement(self, statement: int, home: int, before: Fragment | None) -> None:
+        """Record one statement by itself, after the one before it and with what is around it."""
+        place = self.places[home] = self.places.get(home, 0) + 1
+        has_body = statement in self.layout.folds
+        if not has_body and self.layout.bits(statement) < HALF_BITS_MIN:
+            return
+        folded = self.layout.folded(statement)
         if folded.bits >= TELLING_BITS_MIN:
             self._record(HEADER if has_body else STATEMENT, folded)
             self._inside(statement)
         if has_body:
             self._with_body(statement)
-        before = self.previous.pop(home, None) if home else None
-        place = self.places[home] = self.places.get(home, 0) + 1
-        if folded.bits < HALF_BITS_MIN or len(folded.parts) > TOKENS_MAX:
+        if folded.bits < HALF_BITS_MIN or folded.size > TOKENS_MAX:
             return
         self.previous[home] = folded
         if before is not None and self._belong_together(before, folded):
-            self._record(PAIR, before.then(folded))
+            self._record_both(PAIR, before, folded)
         around = self.openings.get(self.tokens.owners[home]) if place <= NESTED_MAX else None
         if around is not None and self._belong_together(around, folded):
-            self._record(NESTED, around.then(folded))
+            self._record_both(NESTED, around, folded)
 
     def _inside(self, statement: int) -> None:
         """Record a statement's outline and its calls."""
@@ -136,42 +136,49 @@ class _Miner:
 
     def _with_body(self, statement: int) -> None:
         opening = self.layout.opening(statement)
-        if opening.bits >= HALF_BITS_MIN and len(opening.parts) < TOKENS_MAX:
+        if opening.bits >= HALF_BITS_MIN and opening.size < TOKENS_MAX:
             self.openings[statement] = opening
         if self.tokens.ends[statement] - self.tokens.starts[statement] <= TOKENS_MAX:
             self._record(BODY, self.layout.unfolded(statement))
 
     def _belong_together(self, first: Fragment, second: Fragment) -> bool:
         """Tell whether the second fragment uses a variable of the first, and is not the same shape again."""
-        if (
-            first.bits + second.bits + PUNCTUATION_BITS < TELLING_BITS_MIN
-            or len(first.parts) + len(second.parts) >= TOKENS_MAX
-        ):
+        if first.bits + second.bits + PUNCTUATION_BITS < TELLING_BITS_MIN or first.size + second.size >= TOKENS_MAX:
             return False
-        uses, labels = self.labels.uses, set(first.parts)
-        used = chain.from_iterable([uses[start:end] for start, end in second.spans])
-        return not labels.isdisjoint(used) and _differ(first, second)
+        texts, uses, used = self.labels.texts, self.labels.uses, set[str]()
+        for start, end in second.spans:
+            used.update(uses[start:end])
+        for start, end in first.spans:
+            if not used.isdisjoint(texts[start:end]):
+                return self._differ(first, second)
+        return False
+
+    def _differ(self, first: Fragment, second: Fragment) -> bool:
+        return first.size != second.size or numbered(self.layout.text(first)) != numbered(self.layout.text(second))
 
     def _record(self, view: str, fragment: Fragment) -> None:
-        parts = fragment.parts
-        if fragment.bits < TELLING_BITS_MIN or not TOKENS_MIN <= len(parts) <= TOKENS_MAX:
-            return
-        key = (view, " ".join(parts))
-        identity = self.known.get(key)
+        if fragment.bits >= TELLING_BITS_MIN and TOKENS_MIN <= fragment.size <= TOKENS_MAX:
+            self._count(view, self.layout.text(fragment), fragment.size, fragment.spans)
+
+    def _record_both(self, view: str, first: Fragment, second: Fragment) -> None:
+        """Record two fragments, the second after a break."""
+        text = f"{self.layout.text(first)} {BREAK} {self.layout.text(second)}"
+        self._count(view, text, first.size + 1 + second.size, first.spans + second.spans)
+
+    def _count(self, view: str, text: str, size: int, spans: Spans) -> None:
+        known = self.known[view]
+        identity = known.get(text)
         if identity is None:
-            identity = self.known[key] = self._introduce(*key, fragment)
+            identity = known[text] = self._introduce(view, text, size, spans)
         self.occurrences[identity] = self.occurrences.get(identity, 0) + 1
 
-    def _introduce(self, view: str, text: str, fragment: Fragment) -> bytes:
+    def _introduce(self, view: str, text: str, size: int, spans: Spans) -> bytes:
         """Number the holes of what is seen for the first time in this file."""
-        names = self.labels.names
-        found = chain.from_iterable([names[start:end] for start, end in fragment.spans])
-        public = tuple([name for name in dict.fromkeys(found) if name is not None])
+        names, found = self.labels.names, list[Shown]()
+        for start, end in spans:
+            found += filter(None, names[start:end])
+        public = tuple(dict.fromkeys(found))
         template, holes = numbered(text)
         identity = fingerprint(self.language, view, template)
-        self.idioms[identity] = Idiom(identity, self.language, view, template, public, len(fragment.parts), holes)
+        self.idioms[identity] = Idiom(identity, self.language, view, template, public, size, holes)
         return identity
-
-
-def _differ(first: Fragment, second: Fragment) -> bool:
-    return len(first.parts) != len(second.parts) or numbered(" ".join(first.parts)) != numbered(" ".join(second.parts))

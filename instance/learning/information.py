@@ -35,6 +35,7 @@ _FOLDS = frozenset({"{…}", "(…)"})
 _LITERALS = frozenset({'"S"', 'f"S"', 'b"S"', "'S'", "#", "/S/", "0", "1", "2"})
 
 
+_NAME_BITS = {"language": NAME_BITS}
 _PRICES_MAX = 1 << 16
 
 
@@ -73,24 +74,18 @@ def _goes_on(parts: Sequence[str], public: Sequence[tuple[str, str] | None], at:
 
 def running_bits(labels: Sequence[str], names: Sequence[tuple[str, str] | None]) -> list[float]:
     """Return what the labels of a file cost up to each place, so that a part costs the difference of two."""
-    return [0.0, *accumulate(_prices(labels, names))]
+    return list(accumulate(_prices(labels, names), initial=0.0))
 
 
 def _prices(labels: Sequence[str], names: Sequence[tuple[str, str] | None]) -> list[float]:
     """Return the price of each label; a public member of what is public itself is half expected."""
     prices = list(map(_PRICES.__getitem__, labels))
     for at in compress(range(len(names)), names):
-        price = _named(*names[at])  # type: ignore[misc]  # the selectors are the names themselves
-        is_member = at > 1 and labels[at - 1] in DOTS and names[at - 2] is not None
-        prices[at] = price / 2 if is_member else price
+        name, origin = names[at]  # type: ignore[misc]  # the selectors are the names themselves
+        price = COMMONPLACE_BITS if name in _COMMONPLACE else _NAME_BITS.get(origin, FOREIGN_NAME_BITS)
+        is_member = at > 1 and names[at - 2] is not None and labels[at - 1] in DOTS
+        prices[at] = price / 2 if is_member else price  # a name costs more than the keyword it looks like
     return prices
-
-
-def _named(name: str, origin: str) -> float:
-    """Return the price of a public name: more than the keyword it looks like."""
-    if name in _COMMONPLACE:
-        return COMMONPLACE_BITS
-    return NAME_BITS if origin == "language" else FOREIGN_NAME_BITS
 
 
 def _price(part: str) -> float:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from itertools import compress
+
+from msgspec import Struct
 
 from instance.analysis.language import Role
 from instance.analysis.languages import LANGUAGES
@@ -16,28 +18,29 @@ from instance.learning.templates import BREAK, CLOSE, FOLDED_ARGUMENTS, FOLDED_B
 _CALLED = frozenset({Role.NAME, Role.FIELD})
 _PARAMETRISED = frozenset({Role.NAME, Role.FIELD, Role.DEFINITION})
 _DOTS = frozenset({".", "?.", "::"})
+_PARENTHESES = frozenset("()")
 _CHAIN_MAX = 16
+_MARKS = (CLOSE, BREAK, OPEN)  # in the order they have where they meet
+_CLOSE, _BREAK, _OPEN = range(3)
+
+Cut = tuple[int, int, str]
+"""Tokens from a start up to an end, and the fold that stands for them."""
+
+Spans = tuple[tuple[int, int], ...]
+"""Tokens from starts up to ends, in order."""
 
 
-class Cut(NamedTuple):
-    """Tokens that a fold stands for."""
+class Fragment(Struct, gc=False):
+    """A part of a file as a template writes it: spans of tokens, a mark after each but the last, cost and length.
 
-    start: int
-    end: int
-    fold: str
+    `text` is filled in when it is first asked for: most fragments are priced, and few are written.
+    """
 
-
-class Fragment(NamedTuple):
-    """A part of a file as a template writes it: labels and marks, what they cost, and the spans of tokens left."""
-
-    parts: list[str]
+    spans: Spans
+    marks: tuple[str, ...]
     bits: float
-    spans: tuple[tuple[int, int], ...]
-
-    def then(self, other: Fragment) -> Fragment:
-        """Return this fragment and another one after a break."""
-        bits = self.bits + PUNCTUATION_BITS + other.bits
-        return Fragment([*self.parts, BREAK, *other.parts], bits, self.spans + other.spans)
+    size: int
+    text: str = ""
 
 
 class Layout:
@@ -49,9 +52,12 @@ class Layout:
         self.is_indented = LANGUAGES[tokens.language].indented
         self.price = running_bits(labels.texts, labels.names)
         self.folds = self._outermost_bodies()
-        self.closers = self._parentheses()
-        self.openers = sorted(self.closers)
-        self.matching = {closer: opener for opener, closer in self.closers.items()}
+        self.partners = self._parentheses()
+        self.openers = self._openers()
+
+    def bits(self, statement: int) -> float:
+        """Return what a statement costs in full."""
+        return self.price[self.tokens.ends[statement]] - self.price[self.tokens.starts[statement]]
 
     def folded(self, statement: int) -> Fragment:
         """Return a statement with every body as `{…}`."""
@@ -59,41 +65,50 @@ class Layout:
 
     def opening(self, statement: int) -> Fragment:
         """Return what stands before the first body of a statement."""
-        return self._cut(self.tokens.starts[statement], self.folds[statement][0].start, ())
+        return self._cut(self.tokens.starts[statement], self.folds[statement][0][0], ())
 
     def unfolded(self, statement: int) -> Fragment:
         """Return a statement in full, with marks where indentation or line ends tell something."""
-        start, end = self.tokens.starts[statement], self.tokens.ends[statement]
-        marks = self._marks(statement)
-        parts: list[str] = []
-        at = start
-        for place in sorted(marks):
-            parts += self.labels.texts[at:place]
-            parts += marks[place]
+        at, end = self.tokens.starts[statement], self.tokens.ends[statement]
+        bits, size = self.price[end] - self.price[at], end - at
+        spans, marks = [], []
+        for place, mark in self._marks(statement):
+            spans.append((at, place))
+            marks.append(_MARKS[mark])
             at = place
-        parts += self.labels.texts[at:end]
-        bits = self.price[end] - self.price[start] + PUNCTUATION_BITS * (len(parts) - (end - start))
-        return Fragment(parts, bits, ((start, end),))
+        return Fragment((*spans, (at, end)), tuple(marks), bits + PUNCTUATION_BITS * len(marks), size + len(marks))
+
+    def text(self, fragment: Fragment) -> str:
+        """Return the labels and marks of a fragment, joined by spaces."""
+        if not fragment.text:
+            texts = self.labels.texts
+            start, end = fragment.spans[0]
+            parts = texts[start:end]
+            for (start, end), mark in zip(fragment.spans[1:], fragment.marks, strict=True):
+                parts.append(mark)
+                parts += texts[start:end]
+            fragment.text = " ".join(parts)
+        return fragment.text
 
     def calls(self, statement: int) -> list[tuple[int, int]]:
         """Return where parentheses after a name open and close in a statement, but not in its bodies."""
-        openers, closers, roles = self.openers, self.closers, self.tokens.roles
-        found: list[tuple[int, int]] = []
+        openers, found = self.openers, list[int]()
         at, end = self.tokens.starts[statement], self.tokens.ends[statement]
-        for cut in (*self.folds.get(statement, ()), Cut(end, end, "")):
-            here = openers[bisect_right(openers, at) : bisect_left(openers, cut.start)]
-            found += [(opener, closers[opener]) for opener in here if roles[opener - 1] in _PARAMETRISED]
-            at = cut.end - 1
-        return found
+        for body_start, body_end, _ in self.folds.get(statement, ()):
+            found += openers[bisect_right(openers, at) : bisect_left(openers, body_start)]
+            at = body_end - 1
+        found += openers[bisect_right(openers, at) : bisect_left(openers, end)]
+        partners = self.partners
+        return [(opener, partners[opener]) for opener in found]
 
     def outlined(self, statement: int, calls: list[tuple[int, int]]) -> Fragment | None:
         """Return a statement with its bodies and its outermost arguments folded; None when it has no arguments."""
-        cuts = [Cut(opener, closer + 1, FOLDED_ARGUMENTS) for opener, closer in calls if closer > opener + 1]
+        cuts = [(opener, closer + 1, FOLDED_ARGUMENTS) for opener, closer in calls if closer > opener + 1]
         if not cuts:
             return None
         outermost: list[Cut] = []
         for cut in sorted([*cuts, *self.folds.get(statement, ())]):
-            if not outermost or cut.start >= outermost[-1].end:
+            if not outermost or cut[0] >= outermost[-1][1]:
                 outermost.append(cut)
         return self._cut(self.tokens.starts[statement], self.tokens.ends[statement], outermost)
 
@@ -109,24 +124,20 @@ class Layout:
                 and after - head < end - start
                 and self.price[after] - self.price[head] >= TELLING_BITS_MIN  # before anything is built
             ):
-                yield self._cut(head, after, [cut for cut in self.folds.get(statement, ()) if head < cut.start < after])
+                yield self._cut(head, after, [cut for cut in self.folds.get(statement, ()) if head < cut[0] < after])
 
-    def _marks(self, statement: int) -> dict[int, list[str]]:
-        """Return what stands before which tokens: breaks between the statements of a body, and braces.
+    def _marks(self, statement: int) -> list[tuple[int, int]]:
+        """Return before which tokens what stands: breaks between the statements of a body, and braces.
 
         Where indentation is grammar there are braces around bodies of more than one simple statement.
         """
-        tokens, marks = self.tokens, defaultdict[int, list[str]](list)
-        bodies = self._members(statement)
-        braced = [body for body in bodies if self.is_indented and self._needs_braces(bodies[body])]
-        for body in reversed(braced):  # what was opened last is closed first
-            marks[tokens.body_ends[body]].append(CLOSE)
-        for members in bodies.values():
-            for member in members[1:]:
-                marks[tokens.starts[member]].append(BREAK)
-        for body in braced:
-            marks[tokens.body_starts[body]].append(OPEN)
-        return marks
+        tokens, bodies = self.tokens, self._members(statement)
+        marks = [(tokens.starts[member], _BREAK) for members in bodies.values() for member in members[1:]]
+        if self.is_indented:
+            for body, members in bodies.items():
+                if self._needs_braces(members):
+                    marks += ((tokens.body_starts[body], _OPEN), (tokens.body_ends[body], _CLOSE))
+        return sorted(marks)
 
     def _needs_braces(self, members: list[int]) -> bool:
         return len(members) > 1 or any(member in self.folds for member in members)
@@ -144,19 +155,18 @@ class Layout:
 
     def _cut(self, start: int, end: int, cuts: Iterable[Cut]) -> Fragment:
         """Return the tokens from `start` to `end` with folds for the cuts, which stand in order and apart."""
-        texts, price = self.labels.texts, self.price
+        price = self.price
+        bits, size = price[end] - price[start], end - start
         if not cuts:
-            return Fragment(texts[start:end], price[end] - price[start], ((start, end),))
-        parts: list[str] = []
-        bits, spans = 0.0, []
-        for cut in cuts:
-            parts += texts[start : cut.start]
-            parts.append(cut.fold)
-            bits += price[cut.start] - price[start] + FOLD_BITS
-            spans.append((start, cut.start))
-            start = cut.end
-        parts += texts[start:end]
-        return Fragment(parts, bits + price[end] - price[start], (*spans, (start, end)))
+            return Fragment(((start, end),), (), bits, size)
+        spans, folds = [], []
+        for cut_start, cut_end, fold in cuts:
+            bits += price[cut_start] - price[cut_end] + FOLD_BITS
+            size += cut_start - cut_end + 1
+            spans.append((start, cut_start))
+            folds.append(fold)
+            start = cut_end
+        return Fragment((*spans, (start, end)), tuple(folds), bits, size)
 
     def _head(self, callee: int) -> int:
         """Return the first token of the chain that ends with a callee; -1 when it does not begin with a name."""
@@ -167,7 +177,7 @@ class Layout:
                 return head - 1 if head and texts[head - 1] == "new" else head
             head -= 2
             if texts[head] == ")":
-                head = self.matching.get(head, 0) - 1
+                head = self.partners.get(head, 0) - 1
                 if head < 0 or roles[head] not in _CALLED:
                     return -1
             elif not roles[head] and not texts[head].isalpha():
@@ -175,16 +185,22 @@ class Layout:
         return -1
 
     def _parentheses(self) -> dict[int, int]:
-        """Return where each parenthesis closes, by where it opens."""
+        """Return where the partner of each parenthesis stands that has one."""
         texts = self.tokens.texts
-        pairs: dict[int, int] = {}
+        partners: dict[int, int] = {}
         waiting: list[int] = []
-        for at in [at for at, text in enumerate(texts) if text == "(" or text == ")"]:  # noqa: PLR1714 - a set is slower
+        for at in compress(range(len(texts)), map(_PARENTHESES.__contains__, texts)):
             if texts[at] == "(":
                 waiting.append(at)
             elif waiting:
-                pairs[waiting.pop()] = at
-        return pairs
+                opener = waiting.pop()
+                partners[opener], partners[at] = at, opener
+        return partners
+
+    def _openers(self) -> list[int]:
+        """Return where parentheses open after a name, in order."""
+        roles = self.tokens.roles
+        return sorted([at for at, partner in self.partners.items() if at < partner and roles[at - 1] in _PARAMETRISED])
 
     def _outermost_bodies(self) -> dict[int, list[Cut]]:
         tokens = self.tokens
@@ -192,6 +208,6 @@ class Layout:
         for owner, start, end in zip(tokens.owners, tokens.body_starts, tokens.body_ends, strict=True):
             if owner != NOWHERE:
                 known = folds.setdefault(owner, [])
-                if not known or start >= known[-1].end:
-                    known.append(Cut(start, end, FOLDED_BODY))
+                if not known or start >= known[-1][1]:
+                    known.append((start, end, FOLDED_BODY))
         return folds

@@ -17,15 +17,17 @@ from instance.analysis.languages import LANGUAGES
 from instance.analysis.tokens import Tokens
 from instance.learning.imports import Import, declared_modules, read_imports
 from instance.learning.information import HOLE
-from instance.learning.literals import shown_number, shown_string
+from instance.learning.literals import STRING_HOLE, shown_number, shown_string
 from instance.learning.origins import OWN, origin_of
 from instance.learning.vocabulary import LANGUAGE, Vocabulary
 
 OPEN, CLOSE, BREAK, FOLDED_BODY, FOLDED_ARGUMENTS = "{", "}", "⏎", "{…}", "(…)"  # marks no token stands for
-_FIELD, _NAME = int(Role.FIELD), int(Role.NAME)
-_NAMES = frozenset({Role.NAME, Role.BINDING})
+_FIELD, _NAME, _BINDING, _STRING, _NUMBER = (
+    int(role) for role in (Role.FIELD, Role.NAME, Role.BINDING, Role.STRING, Role.NUMBER)
+)
+_QUOTES = "\"'`"
 _IMPORT_ALL = "*"
-_HOLE = re.compile(r"\x1a(\d+)")
+_HOLES = tuple(f"{HOLE}{number}{HOLE}" for number in range(1 << 12))  # most files have fewer; made once
 _NUMBERS = tuple(f"${number}" for number in range(1, 200))  # more than any template has tokens
 _SPACED_WORDS = re.compile(
     r"\b(if|for|while|switch|catch|except|as|in|return|await|and|or|not|with|assert|yield|import|const|let|var|of)([(\[!])"
@@ -39,6 +41,9 @@ _GENERICS_NESTED_MAX = 4
 
 Shown = tuple[str, str]
 """A name a template shows, and whose it is: "language" or the root of a foreign package."""
+
+Decision = tuple[str, Shown | None]
+"""What is written for a token, and the public name it is, if any."""
 
 
 class Labels(NamedTuple):
@@ -60,10 +65,14 @@ def label(tokens: Tokens, vocabulary: Vocabulary, own: frozenset[str]) -> Labels
 
 def numbered(text: str) -> tuple[str, int]:
     """Number the holes of joined labels by their first occurrence; returns how many there are."""
-    parts = _HOLE.split(text)
-    links = parts[1::2]
-    numbers = dict(zip(dict.fromkeys(links), _NUMBERS, strict=False))
-    parts[1::2] = map(numbers.__getitem__, links)
+    parts = text.split(HOLE)
+    numbers: dict[str, str] = {}
+    for at in range(1, len(parts), 2):
+        link = parts[at]
+        number = numbers.get(link)
+        if number is None:
+            number = numbers[link] = _NUMBERS[len(numbers)]
+        parts[at] = number
     return "".join(parts), len(numbers)
 
 
@@ -78,6 +87,16 @@ def readable(template: str) -> str:
     return text
 
 
+class _Holes(dict[str, str]):
+    """The labels of a file's holes by what links them; Elixir's atoms and keys keep the colon that makes them so."""
+
+    def __missing__(self, link: str) -> str:
+        place = len(self)
+        hole = _HOLES[place] if place < len(_HOLES) else f"{HOLE}{place}{HOLE}"
+        self[link] = label = f":{hole}" if link[0] == ":" else f"{hole}:" if link[-1] == ":" else hole
+        return label
+
+
 class _Normaliser:
     """The decision for each token of one file, in order, so that a chain knows what it hangs from."""
 
@@ -85,72 +104,87 @@ class _Normaliser:
         self.tokens = tokens
         self.vocabulary = vocabulary
         self.language = LANGUAGES[tokens.language]
+        self.has_paths = tokens.language == "rust"
         self.own = own | declared_modules(tokens)
         self.imported, self.imports_all = _imported(read_imports(tokens), vocabulary, self.own)
+        self.bound = frozenset().union(*tokens.bound)
         self.names: list[Shown | None] = [None] * len(tokens.texts)
-        self.links: dict[str, str] = {}
+        self.holes = _Holes()
+        self.decided: list[dict[str, Decision]] = [{} for _ in range(len(Role))]  # by role
+        self.decided_here: dict[tuple[str, int, bool], Decision] = {}
 
     def run(self) -> Labels:
-        texts, roles, scopes, names = self.tokens.texts, self.tokens.roles, self.tokens.scopes, self.names
+        texts, roles, names, members = self.tokens.texts, self.tokens.roles, self.names, self.vocabulary.members
         shown, uses = list(texts), [""] * len(texts)
-        # What the neighbours of a token cannot change is decided once: for a scope, or for the whole file.
-        variables: dict[tuple[str, int], tuple[str, Shown | None]] = {}
-        others: list[dict[str, tuple[str, Shown | None]]] = [{} for _ in Role]
-        has_paths = self.language.name == "rust"
+        decided, fields = self.decided, dict[str, str]()
         for at in compress(range(len(texts)), roles):
             role, text = roles[at], texts[at]
             if role == _FIELD:
-                name = names[at] = self._field(at, text)
-                shown[at] = name[0] if name is not None else self._hole(f".{text}")
-            elif role == _NAME:
-                key = (text, scopes[at] * 2 + self._heads_path(at) if has_paths else scopes[at])
-                decision = variables.get(key)
-                if decision is None:
-                    decision = variables[key] = self._decide(role, at, text)
-                shown[at], names[at] = decision
-                if decision[0][0] == HOLE:
-                    uses[at] = decision[0]
-            else:
-                decision = others[role].get(text)
-                if decision is None:
-                    decision = others[role][text] = self._decide(role, at, text)
-                shown[at], names[at] = decision
+                if text in members or names[at - 2] is not None:
+                    name = names[at] = self._field(at, text)
+                    if name is not None:
+                        continue
+                shown[at] = fields.get(text) or fields.setdefault(text, self.holes[f".{text}"])
+                continue
+            written, name = decided[role].get(text) or self._decide(role, at, text)
+            shown[at] = written
+            if name is not None:
+                names[at] = name
+            elif role == _NAME and written[0] == HOLE:
+                uses[at] = written
         return Labels(shown, uses, names)
 
-    def _decide(self, role: int, at: int, text: str) -> tuple[str, Shown | None]:
-        """Return what is written for a token, and the public name it is, if any."""
-        if role == Role.STRING:
-            return shown_string(text, self.language.name, self.vocabulary.strings), None
-        if role == Role.NUMBER:
-            return shown_number(text), None
-        if role == Role.ATOM:
-            text = text.strip()
-        elif (role in _NAMES and text in self.language.receivers) or (role == Role.BINDING and self._is_blank(text)):
+    def _decide(self, role: int, at: int, text: str) -> Decision:
+        """Decide what is written for a token: once in a file, or once in a scope if its place may change it."""
+        if role == _NAME:
+            if self._depends_on_place(text):
+                place = (text, self.tokens.scopes[at], self.has_paths and self._heads_path(at))
+                return self.decided_here.get(place) or self.decided_here.setdefault(place, self._variable(at, text))
+            decision = self._variable(at, text)
+        elif role == _STRING:
+            decision = self._string(text), None
+        elif role == _NUMBER:
+            decision = shown_number(text), None
+        else:
+            decision = self._word(role, text)
+        self.decided[role][text] = decision
+        return decision
+
+    def _variable(self, at: int, text: str) -> Decision:
+        if text in self.language.receivers:
             return text, None
-        name = self._public(role, at, text)
-        return (name[0], name) if name is not None else (self._hole(f".{text}" if role == Role.LABEL else text), None)
+        name = self._name(at, text)
+        return (self.holes[text], None) if name is None else (name[0], name)
 
-    def _public(self, role: int, at: int, text: str) -> Shown | None:
-        """Return the public name a token is; None when it may not be shown."""
-        if role == Role.NAME:
-            return self._name(at, text)
-        if role == Role.MODULE:
-            return self._module(text)
-        words = self.vocabulary.protocol if role == Role.DEFINITION else self.vocabulary.labels
-        known = role != Role.BINDING and text.strip(": ") in words
-        return (text, LANGUAGE) if known else None
+    def _depends_on_place(self, text: str) -> bool:
+        """Tell whether a variable of this name may be public in one place and not in another."""
+        words = self.vocabulary
+        if self.has_paths and (text in words.modules or text in words.packages):
+            return True
+        return text in self.bound and (text in self.imported or text in words.bare)
 
-    def _is_blank(self, text: str) -> bool:
-        return text == "_" and self.language.name != "python"
+    def _string(self, text: str) -> str:
+        """Return what is shown of a string; most are no more than their quotation marks and what nobody else says."""
+        if text[0] == '"' and text.strip(_QUOTES) not in self.vocabulary.strings:
+            return STRING_HOLE
+        return shown_string(text, self.language.name, self.vocabulary.strings)
 
-    def _hole(self, link: str) -> str:
-        """Return the label of a hole; Elixir's atoms and keys keep the colon that makes them so."""
-        found = self.links.get(link)
-        if found is None:
-            number = f"{HOLE}{len(self.links)}"
-            found = f":{number}" if link[0] == ":" else f"{number}:" if link[-1] == ":" else number
-            self.links[link] = found
-        return found
+    def _word(self, role: int, text: str) -> Decision:
+        """Decide about a name that is bound or defined, or stands where the names of others may."""
+        words, link = self.vocabulary.labels, text
+        if role == _BINDING:
+            is_blank = text == "_" and self.language.name != "python"
+            return (text if is_blank or text in self.language.receivers else self.holes[text]), None
+        if role == Role.ATOM:
+            link = text = text.strip()
+        elif role == Role.LABEL:
+            link = f".{text}"
+        elif role == Role.DEFINITION:
+            words = self.vocabulary.protocol
+        elif role == Role.MODULE:
+            name = self._module(text)
+            return (self.holes[text], None) if name is None else (name[0], name)
+        return (text, (text, LANGUAGE)) if text.strip(": ") in words else (self.holes[link], None)
 
     def _name(self, at: int, text: str) -> Shown | None:
         scope = self.tokens.scopes[at]
@@ -161,7 +195,7 @@ class _Normaliser:
             return text, LANGUAGE
         if self.imports_all and len(text) > 1 and text[0].isupper() and text in self.vocabulary.members:
             return text, LANGUAGE
-        if self.language.name == "rust" and self._heads_path(at):
+        if self.has_paths and self._heads_path(at):
             return self._crate(at, text)
         return None
 

@@ -10,6 +10,7 @@ import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from instance.agents import miner
 from instance.agents.student import Student
 from instance.config import InstanceSettings
 from instance.jobs.study import study_here
@@ -154,3 +155,12 @@ async def test_joining_without_opting_in_says_only_what_changes_from_then_on(dat
         (codebase / "third.py").write_text(OTHER.replace("walk_along", "wander"))
         await study_here(student)
         assert {event.files for event in await events_of(engine) if isinstance(event, CodePatternLearned)} == {3}
+
+
+async def test_what_is_too_much_for_one_study_is_left_for_the_next(
+    database_url: str, codebase: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(miner, "STUDY_FILES_MAX", 1)
+    async with student_of(database_url, codebase) as (engine, student):
+        assert [(scan.read, scan.rest) for scan in await study_here(student)] == [(1, 1), (1, 0)]
+        assert await scalar(engine, "SELECT max(files) FROM patterns WHERE kind = 'code.pattern'") == 2

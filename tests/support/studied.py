@@ -11,6 +11,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from instance.agents import miner, rounds
 from instance.agents.agent import Agent, installed_agents
 from instance.agents.codebase import Codebase
+from instance.agents.manifests import own_modules_of
 from instance.analysis.workspace import Workspace, walk
 from instance.store import findings
 from instance.store import workspace as store
@@ -41,7 +42,7 @@ async def read(engine: AsyncEngine, root: Path) -> tuple[Repository, Workspace]:
         repository = await store.open_repository(connection, root, None)
     news = await miner.look(engine, repository, found, name="", begun=0.0)
     for part in news.parts:
-        await miner.mine(engine, CpuProcesses(1), repository, part)
+        await miner.mine(engine, CpuProcesses(1), repository, part, own_modules_of(found))
     async with transaction(engine) as connection:
         await store.mark_scanned(connection, repository)
     return repository, found

@@ -116,6 +116,11 @@ def test_a_local_hides_an_import_of_the_same_name() -> None:
     assert "return $1 . dumps ( $1 , indent = 2 )" in templates(source)
 
 
+def test_a_name_is_shown_only_where_nothing_around_it_binds_it() -> None:
+    found = templates("def f(len):\n    print(len(1), len(2))\n\n\nprint(len(1), len(2))\n")
+    assert {"print ( $1 ( 1 ) , $1 ( 2 ) )", "print ( len ( 1 ) , len ( 2 ) )"} <= found
+
+
 def test_kept_names_say_where_they_come_from() -> None:
     patterns = mined("import requests\nx = requests.get(len(y))\n", "python")
     (idiom,) = (idiom for idiom in patterns.idioms.values() if idiom.view == STATEMENT)
