@@ -52,6 +52,7 @@ TEMPLATE = "os . killpg ( os . getpgid ( $1 . pid ) , signal . SIGHUP )"
 LATER_TEMPLATE = "return shutil . copytree ( $1 , $2 , symlinks = True , dirs_exist_ok = True )"
 NAMES = ("ann", "bob", "cat", "dan")
 FIRST_INSIGHT_SECONDS_MAX = 60.0
+JOBS_AT_ONCE_MAX = 20
 
 HELD = "SELECT count(*) FROM insights WHERE state = 'active' AND body->>'template' = %s"
 STATUS = "SELECT status FROM instance_registry WHERE instance_id = %s"
@@ -129,7 +130,8 @@ def test_within_a_minute_insights_of_several_are_in_all(running: Running) -> Non
 def test_the_registry_knows_who_lives(running: Running) -> None:
     eventually_sync(lambda: len(running.mesh.rows("centralcloud", REGISTRY)) == len(NAMES), 30)
     for row, name in zip(running.mesh.rows("centralcloud", REGISTRY), NAMES, strict=True):
-        assert (row["instance_id"], row["status"], row["load"]) == (name, "online", 0)
+        assert (row["instance_id"], row["status"]) == (name, "online")
+        assert 0 <= row["load"] <= JOBS_AT_ONCE_MAX
         assert 0 <= row["seconds_since_heartbeat"] <= 10
 
 

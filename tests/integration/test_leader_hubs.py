@@ -11,6 +11,7 @@ import msgspec
 import pytest
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
+from structlog.testing import CapturingLogger
 
 import centralcloud.daemon
 from centralcloud import aggregator, leadership
@@ -159,8 +160,9 @@ async def test_a_leader_that_does_not_answer_is_said_to_be_frozen(hubs: Hubs, mo
     assert await run_command(["step-down"], hubs, monkeypatch) == Exit.TRY_AGAIN
 
 
-async def test_two_leaders_at_one_time_would_be_seen(hubs: Hubs, capsys: pytest.CaptureFixture[str]) -> None:
-    metrics = Metrics()
+async def test_two_leaders_at_one_time_would_be_seen(hubs: Hubs, monkeypatch: pytest.MonkeyPatch) -> None:
+    metrics, logged = Metrics(), CapturingLogger()
+    monkeypatch.setattr(leadership, "log", logged)
     one = await hubs.start("one")
     await look_for_two_leaders(hubs.engine, metrics)
     assert metrics.registry.get_sample_value("flocklore_lock_overlaps") == 0
@@ -169,7 +171,7 @@ async def test_two_leaders_at_one_time_would_be_seen(hubs: Hubs, capsys: pytest.
     await look_for_two_leaders(hubs.engine, metrics)
     assert metrics.registry.get_sample_value("flocklore_lock_overlaps") == 1
     assert (await read_standing(hubs.engine)).overlapping == [LEADER]
-    assert "two held one lock" in capsys.readouterr().out
+    assert [(call.method_name, call.kwargs["lock"]) for call in logged.calls] == [("error", LEADER)]
 
 
 async def test_the_commands(hubs: Hubs, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:

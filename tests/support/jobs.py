@@ -193,3 +193,37 @@ def rows(url: str, statement: str) -> list[Any]:
     """Rows of a statement, for tests without an engine."""
     with psycopg.connect(url, autocommit=True) as connection:
         return connection.execute(statement).fetchall()
+
+
+Echo = Running[dict[str, int]]
+
+
+async def echo(task: Echo) -> dict[str, int]:
+    return task.args
+
+
+class Gate:
+    """Handles jobs by keeping them until it is opened; `begun` are the numbers of those that have begun."""
+
+    def __init__(self) -> None:
+        self.begun: list[int] = []
+        self.cancelled: list[int] = []
+        self.open = asyncio.Event()
+
+    async def __call__(self, task: Echo) -> dict[str, int]:
+        self.begun.append(task.args["n"])
+        try:
+            await self.open.wait()
+        except asyncio.CancelledError:
+            self.cancelled.append(task.args["n"])
+            raise
+        return task.args
+
+    async def holds(self, count: int) -> None:
+        await eventually(lambda: len(self.begun) >= count, what=f"{count} jobs begun")
+
+
+async def outcome(engine: AsyncEngine, handler: Handler[Any, Any], state: str, **more: Any) -> JobRow:
+    """What becomes of one job that is handled so."""
+    async with working(engine, handler):
+        return await becomes(engine, await put(engine, options=Options(**more)), state)
