@@ -17,6 +17,7 @@ from sqlalchemy import text
 from instance.speaker import Speaker
 from shared.embedded.nats import EmbeddedNats
 from shared.errors import AlreadyRunningError, Exit
+from shared.schedule import Schedules
 from tests.support.daemons import Member, codebase, hub, in_two_files, member
 from tests.support.real_mesh import daemon
 from tests.support.wait import eventually, eventually_sync
@@ -193,3 +194,15 @@ async def test_what_was_learned_is_confirmed_when_it_stops(
             await one.reaches("SELECT admitted FROM identity", wanted=True)
             await one.study()
         assert value(database, "SELECT count(*) FROM outbox WHERE confirmed_at IS NULL") == 0
+
+
+async def test_finished_jobs_become_results_once(nats_server: EmbeddedNats, database_url: str, workspace: Path) -> None:
+    async with member(nats_server.url, database_url, workspace) as one:
+        await one.study()
+        await one.reaches("SELECT count(*) FROM oban_jobs WHERE state <> 'completed'", 0)
+        for _ in range(2):
+            await one.part(Schedules).run_now("results")
+        jobs = await one.value("SELECT count(*) FROM oban_jobs")
+        recorded = "SELECT count(*) FROM job_results WHERE success AND job_type LIKE 'study.%' AND duration_ms >= 0"
+        assert await one.value(recorded) == jobs > 0
+        assert await one.value("SELECT sum((sums->>'succeeded')::int) FROM result_states") == jobs
