@@ -18,6 +18,7 @@ from schemas.insights import (
     InsightUpdated,
     PatternAggregation,
 )
+from schemas.routing_pages import RoutingUpdated
 from shared.bus import Bus
 
 PATTERNS_MAX: Final = 20
@@ -45,6 +46,12 @@ async def announce_insights(bus: Bus, result: AggregationResult, summary: Aggreg
 async def announce_statistics(bus: Bus, statistics: GlobalStatistics) -> None:
     """Broadcast the fleet in numbers."""
     await _hint(bus, subjects.STATISTICS_GLOBAL, "global_statistics", statistics, traceparent())
+
+
+async def announce_routing(bus: Bus, tenant: str, digest: str, priors: int) -> None:
+    """Tell the fleet that the priors for routing changed."""
+    updated = RoutingUpdated(timestamp=datetime.now(UTC), tenant=tenant, digest=digest, priors=priors)
+    await _hint(bus, subjects.INSIGHTS_ROUTING, "routing_priors", updated, traceparent())
 
 
 def _line(insight: Insight) -> AggregatedPattern:

@@ -18,6 +18,7 @@ SCHEDULES: Final[Mapping[str, float]] = {
     "aggregate": 3_600.0,
     "statistics": 3_600.0,
     "calibration": 6 * 3_600.0,
+    "routing": 3_600.0,
     "cleanup": 7 * 86_400.0,
     "registry": 30.0,
     "leadership": 60.0,

@@ -12,6 +12,7 @@ from centralcloud.announce import announce_statistics
 from centralcloud.calibrate import calibrate_all
 from centralcloud.config import SCHEDULES
 from centralcloud.leadership import look_for_two_leaders
+from centralcloud.routing import publish_priors
 from centralcloud.store import changes, registry, retention, statistics
 from shared.bus import Bus
 from shared.database import transaction
@@ -38,6 +39,7 @@ def schedule_table(engine: AsyncEngine, bus: Bus, aggregator: Aggregator, metric
         "aggregate": aggregator.request,
         "statistics": lambda: report_statistics(engine, bus),
         "calibration": lambda: calibrate_all(engine),
+        "routing": lambda: publish_priors(engine, bus),
         "cleanup": lambda: clean_up(engine),
         "registry": lambda: tend_registry(engine, metrics),
         "leadership": lambda: look_for_two_leaders(engine, metrics),

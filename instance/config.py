@@ -5,12 +5,16 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, Final, Literal, NamedTuple
+from typing import Annotated, Any, Final, Literal, NamedTuple
+
+from msgspec import Meta
 
 from schemas.names import Name
 from shared.config import Resolved, Settings, resolve
 
 SECTION = "instance"
+
+Share = Annotated[float, Meta(ge=0, le=1)]
 
 SCHEDULES: Final[Mapping[str, float | None]] = {
     "cleanup": 900.0,
@@ -18,6 +22,7 @@ SCHEDULES: Final[Mapping[str, float | None]] = {
     "pattern_sync": 300.0,
     "results": 30.0,
     "transcripts": 60.0,
+    "labels": 600.0,
     "statistics": 3_600.0,
     "embedding": 3_600.0,
     "download_insights": 6 * 3_600.0,
@@ -55,6 +60,16 @@ class InstanceSettings(Settings, frozen=True, kw_only=True, forbid_unknown_field
     """Whether what coding agents wrote of their work in the workspace is read: models, tokens, times, never words."""
     prices: str | None = None
     """Path of a table of prices that come before those known."""
+    routing: bool = True
+    """Whether `flocklore route` chooses; without it the incumbent is the answer."""
+    routing_exploration: Share = 0.2
+    """Share of choices that may try something else than what is expected to be best."""
+    routing_success_min: Share | None = None
+    """The success asked for; None: as good as the incumbent, without one as good as the best single model."""
+    routing_pinned: str = ""
+    """Models to be tried in this order whatever is known, separated by commas."""
+    routing_forbidden: str = ""
+    """Models never to be chosen, separated by commas."""
 
     @property
     def roots(self) -> list[Path]:

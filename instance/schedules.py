@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -14,6 +15,7 @@ from instance.jobs.catalog import order_embedding
 from instance.jobs.study import study_queued
 from instance.learning.prices import prices
 from instance.learning.search.sentences.model import installed
+from instance.recording.labelling import label_from_git
 from instance.recording.watch import Watch
 from instance.store import outbox, results
 from instance.sync.downlink import Downlink
@@ -58,6 +60,7 @@ def schedule_table(
         if downlink is not None:
             await downlink.catch_up()
             await downlink.calibrate()
+            await downlink.fetch_priors()
 
     works: dict[str, Callable[[], Awaitable[Any]]] = {
         "cleanup": cleanup,
@@ -65,6 +68,7 @@ def schedule_table(
         "pattern_sync": student.say,
         "results": count_results,
         "transcripts": watch.read_new,
+        "labels": lambda: label_from_git(engine, settings.roots, datetime.now(UTC)),
         "statistics": student.report,
         "embedding": lambda: order_embedding(engine),
         "download_insights": download,
@@ -83,7 +87,7 @@ def _never(settings: InstanceSettings, *, hears: bool, says: bool) -> set[str]:
     if not settings.watch_transcripts:
         never.add("transcripts")
     if settings.role == "read_only":
-        never |= {"pattern_mining", "pattern_sync", "results", "transcripts", "embedding"}
+        never |= {"pattern_mining", "pattern_sync", "results", "transcripts", "labels", "embedding"}
     return never
 
 

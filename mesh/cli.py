@@ -34,6 +34,7 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "codebase": Lazy("instance.cli.codebase:codebase", "Show what the agents see in a directory."),
     "run": Lazy("instance.cli.recording:run", "Run a command, and record how long it took and how it ended."),
     "results": Lazy("instance.cli.results:results", "Record and import how work ended, label it, look at it."),
+    "route": Lazy("instance.cli.route:route", "Choose the model to try on a task, and what to try after it."),
     "jobs": Lazy("mesh.jobs_cli:jobs", "Look after the jobs of an instance or of centralcloud, and their queues."),
     "workers": Lazy("mesh.workers_cli:workers", "See the processes that run jobs; pause one, have one leave."),
     "workflows": Lazy("mesh.workflows_cli:workflows", "See the runs of workflows, and cancel one."),

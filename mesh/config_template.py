@@ -40,6 +40,11 @@ TEMPLATE: Final = """\
 # pattern_files_min = 2                 # a shape in fewer files is no pattern
 # watch_transcripts = false             # read what coding agents wrote of their work here: models, tokens, times
 # prices = "/etc/flocklore/prices.toml" # prices of models that come before those known
+# routing = true                        # false: `flocklore route` always answers with the incumbent
+# routing_exploration = 0.2             # share of choices that may try what is not expected to be best
+# routing_success_min = 0.8             # by default as good as the incumbent, or as the best single model
+# routing_pinned = "small-model"        # always this, comma-separated: tried in this order
+# routing_forbidden = "slow-model"      # never these, comma-separated
 
 [instance.queues]
 # default = 10                          # the queues this process serves, and how many jobs at once; by default all

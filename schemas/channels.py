@@ -101,6 +101,14 @@ CHANNELS: Final = (
         "A hint that insights changed; the truth is asked for with a query.",
     ),
     Channel(
+        "routing",
+        subjects.INSIGHTS_ROUTING,
+        "insights.routing",
+        "centralcloud",
+        ("instance", "subscriber"),
+        "A hint that the priors for routing changed; they are asked for with a query.",
+    ),
+    Channel(
         "insightsQuery",
         subjects.INSIGHTS_QUERY,
         "insights.query",
@@ -152,6 +160,15 @@ CHANNELS: Final = (
         ("centralcloud",),
         "How far evidence can be trusted, fitted over all repositories.",
         "calibration.reply",
+    ),
+    Channel(
+        "routingQuery",
+        subjects.ROUTING_QUERY,
+        "routing.query",
+        "instance",
+        ("centralcloud",),
+        "What the fleet has seen models do: priors for routing, a page at a time.",
+        "routing.reply",
     ),
     Channel(
         "instancesQuery",

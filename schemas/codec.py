@@ -24,6 +24,7 @@ from schemas.insights import (
 )
 from schemas.recommendations import RecommendationsPage, RecommendationsQuery
 from schemas.replies import Response
+from schemas.routing_pages import RoutingPage, RoutingQuery, RoutingUpdated
 from schemas.sync import Goodbye, Heartbeat, Receipt, SyncRequest
 
 T = TypeVar("T")
@@ -51,6 +52,9 @@ MESSAGES: Final[dict[str, Any]] = {
     "instances.reply": Response[InstancesPage],
     "recommendations.query": RecommendationsQuery,
     "recommendations.reply": Response[RecommendationsPage],
+    "insights.routing": RoutingUpdated,
+    "routing.query": RoutingQuery,
+    "routing.reply": Response[RoutingPage],
 }
 """Append only: a name, once published, keeps its meaning."""
 

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from centralcloud.store import calibrations, insights, observations, registry, statistics
+from centralcloud.store import calibrations, insights, observations, registry, routing, statistics
 from schemas.calibration import CalibrationPage, CalibrationQuery
 from schemas.codec import encode
 from schemas.insights import (
@@ -20,6 +20,7 @@ from schemas.insights import (
     StatisticsQuery,
     WhyQuery,
 )
+from schemas.routing_pages import RoutingPage, RoutingQuery
 from shared.errors import NotFoundError
 
 PAGE_BYTES_MAX: Final = 512 * 1024
@@ -37,6 +38,11 @@ async def insights_page(connection: AsyncConnection, query: InsightsQuery) -> In
 async def calibration_page(connection: AsyncConnection, query: CalibrationQuery) -> CalibrationPage:
     """Give the tables of a tenant."""
     return CalibrationPage(tables=await calibrations.tables(connection, query.tenant))
+
+
+async def routing_page(connection: AsyncConnection, query: RoutingQuery) -> RoutingPage:
+    """Give a page of what the fleet has seen models do."""
+    return await routing.page(connection, query.tenant, query.page)
 
 
 async def provenance(connection: AsyncConnection, query: WhyQuery) -> Provenance:

@@ -22,6 +22,7 @@ from schemas.insights import InsightsQuery, InstancesQuery, StatisticsQuery, Why
 from schemas.names import is_name
 from schemas.recommendations import RecommendationsQuery
 from schemas.replies import ErrorBody, ErrorCode, Response, failure
+from schemas.routing_pages import RoutingQuery
 from shared.bus import Bus
 from shared.database import transaction
 from shared.errors import NotFoundError, PermanentError, UnreachableError
@@ -55,6 +56,7 @@ ROUTES: Final = (
     Route(subjects.CACHE_SYNC_REQUEST, InsightsQuery, answers.insights_page),
     Route(subjects.RECOMMENDATIONS_QUERY, RecommendationsQuery, recommendations_page),
     Route(subjects.CALIBRATION_QUERY, CalibrationQuery, answers.calibration_page),
+    Route(subjects.ROUTING_QUERY, RoutingQuery, answers.routing_page),
     Route(subjects.WHY_QUERY, WhyQuery, answers.provenance),
     Route(subjects.STATISTICS_QUERY, StatisticsQuery, answers.global_statistics),
     Route(subjects.INSTANCES_QUERY, InstancesQuery, answers.instances_page),

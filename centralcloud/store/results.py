@@ -69,7 +69,11 @@ _BETWEEN = text(f"""
     SELECT r.instance, r.day, r.job_type, r.model, CAST(r.context AS text), CAST(json_build_object({_SUMS}) AS text)
       FROM result_states r
      WHERE r.tenant = :tenant AND r.day BETWEEN :first AND :last AND {_TRUSTED}
+       AND (CAST(:job_type AS text) IS NULL OR r.job_type = :job_type)
 """)  # noqa: S608 - composed of constants
+_KINDS = text("""
+    SELECT DISTINCT job_type FROM result_states WHERE tenant = :tenant AND day BETWEEN :first AND :last ORDER BY 1
+""")
 
 
 async def upsert(connection: AsyncConnection, rows: Sequence[ResultRow]) -> None:
@@ -80,9 +84,16 @@ async def upsert(connection: AsyncConnection, rows: Sequence[ResultRow]) -> None
         await connection.execute(_UPSERT, {"rows": Json(ordered[start : start + ROWS_MAX], dumps=encode)})
 
 
-async def between(connection: AsyncConnection, tenant: str, first: date, last: date) -> list[InstanceSums]:
-    """Read what instances that are not distrusted say of the days from `first` to `last`."""
-    values = {"tenant": tenant, "first": first, "last": last}
+async def kinds(connection: AsyncConnection, tenant: str, first: date, last: date) -> list[str]:
+    """Read which kinds of job there are results of on the days from `first` to `last`."""
+    return list((await connection.execute(_KINDS, {"tenant": tenant, "first": first, "last": last})).scalars())
+
+
+async def between(
+    connection: AsyncConnection, tenant: str, first: date, last: date, job_type: str | None = None
+) -> list[InstanceSums]:
+    """Read what instances that are not distrusted say of the days from `first` to `last`, of one kind of job or all."""
+    values = {"tenant": tenant, "first": first, "last": last, "job_type": job_type}
     return [
         InstanceSums(
             instance=instance,

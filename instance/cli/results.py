@@ -14,6 +14,7 @@ import click
 
 from instance.cli.options import instance_option, limit_option
 from instance.cli.recording import context_option, new_id, save, type_option, word
+from instance.cli.results_summary import savings, summary
 from shared.commandline import Commands, json_option, print_facts, print_json, print_table, run_command
 from shared.errors import Exit, UsageError
 
@@ -42,6 +43,10 @@ def cents(value: str) -> Decimal:
 @click.group(cls=Commands)
 def results() -> None:
     """Record how work ended, what it cost and whether it was right."""
+
+
+results.add_command(summary)
+results.add_command(savings)
 
 
 @results.command()

@@ -32,6 +32,14 @@ class State(Struct, frozen=True, kw_only=True):
 _COLUMNS = "s.id, s.day, s.job_type, s.model, CAST(s.context AS text), s.version, CAST(s.sums AS text)"
 _LOCK = text("LOCK TABLE result_states IN SHARE ROW EXCLUSIVE MODE")
 _OF_DAYS = text(f"SELECT {_COLUMNS} FROM result_states s WHERE s.day = ANY(:days)")  # noqa: S608 - constant columns
+_LATEST = text("""
+    SELECT CAST(coalesce(json_agg(json_build_object(
+               'day', l.day, 'job_type', l.job_type, 'model', l.model, 'context', l.context, 'sums', l.sums
+           )), '[]') AS text)
+      FROM (SELECT day, job_type, model, context, sums FROM result_states
+             WHERE job_type = ANY(:job_types) AND day >= :first
+             ORDER BY day DESC, id LIMIT :limit) AS l
+""")
 _PUT = text(f"""
     INSERT INTO result_states AS s (day, job_type, model, context, version, sums)
     SELECT r.day, r.job_type, r.model, r.context, 1, r.sums
@@ -52,6 +60,16 @@ async def lock(connection: AsyncConnection) -> None:
 async def of_days(connection: AsyncConnection, days: Collection[date]) -> list[State]:
     """Read everything of some days."""
     return [_state(row) for row in await connection.execute(_OF_DAYS, {"days": list(days)})]
+
+
+async def latest(connection: AsyncConnection, job_types: Collection[str], first: date, limit: int) -> list[State]:
+    """Read what some kinds of job came to since a day, at most so many rows of the latest days, without version.
+
+    As one document: somebody waits for the answer, and rows would take twice as long.
+    """
+    values = {"job_types": list(job_types), "first": first, "limit": limit}
+    document = (await connection.execute(_LATEST, values)).scalar_one()
+    return msgspec.json.decode(document, type=list[State])
 
 
 async def put(connection: AsyncConnection, states: Sequence[State]) -> list[State]:

@@ -12,13 +12,14 @@ from msgspec import Struct
 from nats.aio.msg import Msg
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from instance.store import calibrations, insights
+from instance.store import calibrations, insights, routing
 from instance.sync.gate import INSTANCES_MIN
 from schemas import subjects
 from schemas.calibration import CalibrationPage, CalibrationQuery
 from schemas.codec import InvalidMessageError, decode, encode
 from schemas.insights import Insight, InsightsPage, InsightsQuery, PatternAggregation
 from schemas.replies import Response
+from schemas.routing_pages import RoutingPage, RoutingQuery, RoutingUpdated
 from shared.bus import Bus
 from shared.database import transaction
 from shared.errors import UnreachableError
@@ -31,6 +32,11 @@ T = TypeVar("T")
 
 ASK_SECONDS: Final = 10.0
 PAGE_SIZE: Final = 200
+_HINTS: Final[dict[str, type[PatternAggregation | RoutingUpdated]]] = {
+    subjects.INSIGHTS_AGGREGATED: PatternAggregation,
+    subjects.INSIGHTS_ROUTING: RoutingUpdated,
+}
+"""Hints that say whose they are."""
 _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
@@ -50,6 +56,7 @@ class Downlink(Service):
         self._ask_seconds = ask_seconds
         self._ask = asyncio.Event()
         self._connected_anew = True
+        self._priors_due = True
         bus.subscribe(subjects.INSIGHTS, self._hint)
         bus.on_connect(self._connected)
 
@@ -63,6 +70,8 @@ class Downlink(Service):
                 if self._connected_anew:
                     await self.calibrate()
                     self._connected_anew = False
+                if self._priors_due:
+                    await self.fetch_priors()
             except UnreachableError as error:
                 log.debug("no insights now", reason=str(error))
             with contextlib.suppress(TimeoutError):
@@ -93,9 +102,33 @@ class Downlink(Service):
         async with transaction(self._engine) as connection:
             await calibrations.replace(connection, page.tables)
 
+    async def fetch_priors(self) -> None:
+        """Fetch what the fleet has seen models do; `UnreachableError` also when it changes in between."""
+        self._priors_due = False
+        try:
+            pages = await self._priors_pages()
+        except UnreachableError:
+            self._priors_due = True
+            raise
+        async with transaction(self._engine) as connection:
+            await routing.replace(
+                connection, pages[0].content.day, [one for page in pages for one in page.content.priors]
+            )
+
     async def _page(self, since: int) -> InsightsPage:
         query = InsightsQuery(tenant=self._tenant, since=since, limit=PAGE_SIZE)
         return await self._asked(subjects.INSIGHTS_QUERY, query, Response[InsightsPage])
+
+    async def _priors_pages(self) -> list[RoutingPage]:
+        first = await self._priors_page(0)
+        pages = [first, *[await self._priors_page(number) for number in range(1, first.pages)]]
+        if any(page.digest != first.digest for page in pages):
+            raise UnreachableError("the priors for routing changed while they were fetched")
+        return pages
+
+    async def _priors_page(self, number: int) -> RoutingPage:
+        query = RoutingQuery(tenant=self._tenant, page=number)
+        return await self._asked(subjects.ROUTING_QUERY, query, Response[RoutingPage])
 
     async def _asked(self, subject: str, query: Struct, kind: type[Response[T]]) -> T:
         try:
@@ -118,16 +151,18 @@ class Downlink(Service):
             log.info("insights applied", changes=len(page.insights), version=upto)
 
     async def _connected(self) -> None:
-        self._connected_anew = True
+        self._connected_anew = self._priors_due = True
         self._ask.set()
 
     async def _hint(self, message: Msg) -> None:
-        if message.subject == subjects.INSIGHTS_AGGREGATED:
-            try:
-                if decode(message.data, PatternAggregation).tenant != self._tenant:
-                    return
-            except InvalidMessageError as error:
-                log.warning("unreadable hint", error=str(error))
+        kind = _HINTS.get(message.subject)
+        try:
+            if kind is not None and decode(message.data, kind).tenant != self._tenant:
+                return
+        except InvalidMessageError as error:
+            log.warning("unreadable hint", error=str(error))
+        if kind is RoutingUpdated:
+            self._priors_due = True
         self._ask.set()
 
 

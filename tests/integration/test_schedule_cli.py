@@ -65,6 +65,7 @@ def test_schedules_of_a_hub_that_never_ran(database: str, capsys: Capture, tmp_p
         "cleanup": "0 3 * * *",
         "leadership": "60",
         "registry": "on demand",
+        "routing": "3600",
         "statistics": "3600",
     }
     assert not any(row["runs"] for row in listed.values())

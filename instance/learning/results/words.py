@@ -12,11 +12,12 @@ from datetime import date
 from typing import Final, NamedTuple
 
 from instance.analysis.secrets import find_secrets
+from instance.learning.routing.task import AFTER
 
 UNKNOWN: Final = "unknown"
 OTHER: Final = "other"
 SHARED_CONTEXT: Final = ("complexity", "language", "size", "task")
-"""What else somebody may have written into a context stays here."""
+"""What else somebody may have written into a context stays here, but for the model that was rejected before."""
 
 _WORD: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._:@+-]{0,62}(?:/[A-Za-z0-9._:@+-]{1,62}){0,2}")
 _WORD_CHARACTERS_MAX: Final = 96
@@ -35,7 +36,9 @@ class Key(NamedTuple):
 
 def key_of(day: date, job_type: str, model: str | None, context: Mapping[str, object]) -> Key:
     """Tell what a result is summed up by."""
-    shared = tuple((name, word(str(context[name]))) for name in SHARED_CONTEXT if context.get(name) is not None)
+    shared = tuple(
+        (name, word(str(context[name]))) for name in (AFTER, *SHARED_CONTEXT) if context.get(name) is not None
+    )
     return Key(day, word(job_type), word(model), shared)
 
 

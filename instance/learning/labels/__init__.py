@@ -1,0 +1,1 @@
+"""Whether what a job did was right, told by what became of it; and what that says of models."""

@@ -1,0 +1,101 @@
+"""Possible worlds: draws from everything that is not known for sure, the first column being what is expected."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from math import exp
+from typing import Final
+
+import numpy as np
+
+from instance.learning.routing.evidence import Evidence
+from instance.learning.routing.pooling import Floats, Pooled
+from instance.learning.routing.quantity import Quantity
+from instance.learning.routing.verifier import Beta
+
+SECOND_SHIFT: Final = 0.5
+"""A second rejection makes a task harder by this part of what the first did.
+
+Between 0.1 and 0.7 where the difficulty of tasks is normally distributed with a standard deviation of 1 to 3 in
+log-odds and all models find the same tasks hard.
+"""
+
+UNKNOWN: Final = 2.0
+"""A model of unknown cost is taken to cost so many times as much as the dearest known."""
+
+_MASS_MIN: Final = 1e-3
+_DRAWN: Final = ("first", "after", "false_acceptance", "false_rejection", "cost_first", "cost_after")
+
+
+@dataclass(frozen=True)
+class Draws:
+    """Every array has the draws as its last axis; they are independent of each other given the evidence.
+
+    In single precision: nothing is known to more than seven digits, and a choice takes half the time.
+    """
+
+    first: Floats
+    """Success at once, (models, draws)."""
+    after: Floats
+    """Success after a rejection, (model before, model, draws)."""
+    false_acceptance: Floats
+    false_rejection: Floats
+    cost_first: Floats
+    """Mean cents, (models, draws); unknown ones are twice those of the dearest model known."""
+    cost_after: Floats
+    shift: float
+
+    def accepted(self, success: Floats) -> Floats:
+        """Return how likely an attempt is right and accepted."""
+        return success * (1 - self.false_rejection)
+
+    def rejected(self, success: Floats) -> Floats:
+        """Return how likely an attempt is rejected."""
+        return 1 - self.accepted(success) - (1 - success) * self.false_acceptance
+
+    @cached_property
+    def expected(self) -> Draws:
+        """What is expected alone, as a single draw."""
+        return Draws(**{name: getattr(self, name)[..., :1] for name in _DRAWN}, shift=self.shift)
+
+    @cached_property
+    def third(self) -> Floats:
+        """Return success after a second rejection, (model before, model, draws)."""
+        factor = exp(SECOND_SHIFT * min(self.shift, 0.0))
+        third: Floats = self.after * factor / (1 - self.after + self.after * factor)
+        return third
+
+
+def draw(found: Evidence, number: int, rng: np.random.Generator) -> Draws:
+    """Return what is expected, and `number` draws beside it."""
+    models = len(found.models)
+    return Draws(
+        first=_rates(found.first, number, rng).reshape(models, -1),
+        after=_rates(found.after, number, rng).reshape(models, models, -1),
+        false_acceptance=_rate(found.verifier.false_acceptance, number, rng),
+        false_rejection=_rate(found.verifier.false_rejection, number, rng),
+        cost_first=draw_means(found.cost, found.cost.first, number, rng),
+        cost_after=draw_means(found.cost, found.cost.after, number, rng),
+        shift=found.shift,
+    )
+
+
+def draw_means(quantity: Quantity, pooled: Pooled, number: int, rng: np.random.Generator) -> Floats:
+    """Return expected means and lognormal draws of them, (models, 1 + draws); of unknown ones see `UNKNOWN`."""
+    known = pooled.mass > 0
+    unknown = UNKNOWN * pooled.mean[known].max(initial=0.0)
+    errors = quantity.errors(pooled)[:, None]
+    noise = np.exp(errors * rng.standard_normal((len(pooled.mean), number)) - errors**2 / 2)
+    means: Floats = np.where(known, pooled.mean, unknown)[:, None] * np.hstack([np.ones((len(known), 1)), noise])
+    return means.astype(np.float32)
+
+
+def _rates(pooled: Pooled, number: int, rng: np.random.Generator) -> Floats:
+    mean, mass = np.ravel(pooled.mean)[:, None], np.maximum(np.ravel(pooled.mass), _MASS_MIN)[:, None]
+    yes, no = np.maximum(mean * mass, _MASS_MIN), np.maximum((1 - mean) * mass, _MASS_MIN)
+    return np.hstack([mean, rng.beta(yes, no, (len(mean), number))], dtype=np.float32)
+
+
+def _rate(beta: Beta, number: int, rng: np.random.Generator) -> Floats:
+    return np.concatenate([[beta.mean], rng.beta(beta.yes, beta.no, number)], dtype=np.float32)
