@@ -10,7 +10,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 from msgspec import Meta
 
 from schemas.names import Name
-from shared.config import Resolved, Settings, resolve
+from shared.config import Port, Resolved, Settings, resolve
 
 SECTION = "instance"
 
@@ -58,6 +58,8 @@ class InstanceSettings(Settings, frozen=True, kw_only=True, forbid_unknown_field
     """A shape in fewer files is no pattern."""
     watch_transcripts: bool = False
     """Whether what coding agents wrote of their work in the workspace is read: models, tokens, times, never words."""
+    otlp_port: Port | None = None
+    """Where programs of this machine may send OpenTelemetry of what they asked of models; None: nowhere."""
     prices: str | None = None
     """Path of a table of prices that come before those known."""
     routing: bool = True

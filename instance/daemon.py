@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from instance.agents.student import Student
 from instance.config import InstanceSettings
 from instance.jobs.catalog import handlers
+from instance.learning.prices import prices
 from instance.naming import default_instance_id
 from instance.speaker import Speaker
 from instance.store import identity
@@ -64,10 +65,21 @@ async def build(settings: InstanceSettings) -> AsyncIterator[Sequence[Service]]:
             worker = await _worker(engine, url, settings, student, JobMeter(metrics))
             speaker = Speaker(engine, settings, student, metrics, worker=worker.settings.name)
             services: list[Service] = [speaker] if settings.role in SPEAKING else []
+            if settings.otlp_port is not None and settings.role in WORKING:
+                services.append(_listener(engine, settings, settings.otlp_port))
             yield [*services, Sweep(engine), worker]
         finally:
             await student.close()
             await engine.dispose()
+
+
+def _listener(engine: AsyncEngine, settings: InstanceSettings, port: int) -> Service:
+    """Make the part that programs of this machine send to; its libraries take a fifth of a second to import."""
+    from instance.otlp.listener import Listener  # noqa: PLC0415 - see above
+    from instance.otlp.sink import Sink  # noqa: PLC0415 - see above
+
+    own = Path(settings.prices) if settings.prices else None
+    return Listener(Sink(engine, prices(own)).application, port)
 
 
 async def _worker(

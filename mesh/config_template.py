@@ -39,6 +39,7 @@ TEMPLATE: Final = """\
 # patterns_shared_max = 5000            # per repository and language
 # pattern_files_min = 2                 # a shape in fewer files is no pattern
 # watch_transcripts = false             # read what coding agents wrote of their work here: models, tokens, times
+# otlp_port = 4318                      # take in OpenTelemetry of programs on this machine
 # prices = "/etc/flocklore/prices.toml" # prices of models that come before those known
 # routing = true                        # false: `flocklore route` always answers with the incumbent
 # routing_exploration = 0.2             # share of choices that may try what is not expected to be best

@@ -22,6 +22,9 @@ from msgspec import Meta, Struct
 
 from shared.errors import ConfigurationError
 
+COST_CENTS_MAX: Final = 10**9
+"""More than this is no cost of one job, and cannot be kept."""
+
 MICRO: Final = Decimal("0.000001")
 """Costs are told to a millionth of a cent."""
 

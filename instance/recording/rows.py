@@ -17,14 +17,13 @@ from typing import Annotated, Any, BinaryIO, Final
 import msgspec
 from msgspec import Meta, Struct, structs
 
-from instance.learning.prices import listed_cost_cents
+from instance.learning.prices import COST_CENTS_MAX, listed_cost_cents
 from instance.recording.reading import Count, Origin, lines
 from instance.store.results import JobResult, Status
 
 SOURCE: Final = "import"
 
 _CONTEXT: Final = "context."
-_COST_CENTS_MAX: Final = 10**9
 _FIELD_CHARACTERS_MAX: Final = 1 << 20
 
 Word = Annotated[str, Meta(min_length=1, max_length=200, pattern=r"^[^\x00-\x1f]+$")]
@@ -57,8 +56,9 @@ class Row(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
 
     def __post_init__(self) -> None:
         """Refuse a cost that is none; raises `ValueError`."""
-        if self.cost_cents is not None and not 0 <= self.cost_cents < _COST_CENTS_MAX:
-            raise ValueError(f"cost_cents is not between 0 and {_COST_CENTS_MAX}")
+        cost = self.cost_cents
+        if cost is not None and not (cost.is_finite() and 0 <= cost < COST_CENTS_MAX):
+            raise ValueError(f"cost_cents is not between 0 and {COST_CENTS_MAX}")
 
 
 COLUMNS: Final = tuple(field.name for field in structs.fields(Row))
@@ -118,5 +118,6 @@ def _result(row: Row, number: int, said: bytes, origin: Origin) -> JobResult:
         told["external_id"] = f"{number}:{blake2b(said, digest_size=16).hexdigest()}"
     if row.cost_cents is None:
         day = (row.completed_at or row.started_at or origin.now).date()
-        told["cost_cents"] = listed_cost_cents(origin.prices, told, day)
+        cost = listed_cost_cents(origin.prices, told, day)
+        told["cost_cents"] = cost if cost is not None and cost < COST_CENTS_MAX else None
     return JobResult(source=SOURCE, **told)

@@ -29,6 +29,9 @@ from centralcloud.ingest.consumer import Ingest
 from centralcloud.schedules import schedule_table as central_schedules
 from instance.agents.student import Student
 from instance.config import InstanceSettings, Sharing
+from instance.learning.prices import prices
+from instance.otlp.listener import Listener
+from instance.otlp.sink import Sink
 from instance.schedules import schedule_table
 from instance.speaker import Speaker, enrol
 from instance.store.identity import Identity
@@ -39,6 +42,7 @@ from instance.sync.uplink import Uplink
 from schemas.envelope import Source
 from shared.bus import Bus
 from shared.embedded.nats import EmbeddedNats
+from shared.embedded.ports import free_port
 from shared.errors import AlreadyRunningError
 from shared.jobs.worker import Worker
 from shared.jobs.workers import WorkerSettings
@@ -164,6 +168,7 @@ ON_A_SPOKE: dict[type[Service], Build] = {
     Bus: lambda there: there.bus,
     Downlink: downlink,
     Heartbeats: heartbeats,
+    Listener: lambda there: Listener(Sink(there.engine, prices(None)).application, free_port(26_318)),
     Lease: lambda there: Lease(there.engine, "stressed", holder="a test", ttl_seconds=1),
     Receipts: receipts,
     Schedules: instance_schedules,

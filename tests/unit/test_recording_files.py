@@ -101,7 +101,8 @@ def test_rows_that_are_wrong_are_named_and_the_others_are_read() -> None:
     wrong: list[object] = [
         {"status": "success"}, {"job_type": "x", "status": "great"}, {"job_type": "x", "cost": 3}, "{", [1],
         {"job_type": "x", "input_tokens": -1}, {"job_type": "x", "completed_at": "2026-03-14T12:00:00"},
-        {"job_type": "x", "cost_cents": "-1"}, {"job_type": "x", "context": {"a": "b\0"}}, {"job_type": ""},
+        {"job_type": "x", "cost_cents": "-1"}, {"job_type": "x", "cost_cents": "NaN"},
+        {"job_type": "x", "context": {"a": "b\0"}}, {"job_type": ""},
     ]  # fmt: skip
     assert [one.job_type for one in jsonl(GOOD, *wrong, GOOD, told=told)] == ["docs", "docs"]
     assert told.faults.count == len(wrong)
@@ -116,6 +117,12 @@ def test_a_row_is_taken_as_it_is_and_priced_only_if_it_says_no_cost() -> None:
     assert free.completed_at == datetime(2026, 3, 14, 10, tzinfo=UTC)
     assert (priced.cost_cents, priced.input_tokens) == (Decimal("0.225"), 1000)
     assert (unknown.cost_cents, unknown.status, unknown.input_tokens) == (None, "unlabelled", None)
+
+
+def test_a_price_that_no_job_has_is_unknown() -> None:
+    said = {"job_type": "x", "model_used": "claude-opus-4", "input_tokens": 10**12, "output_tokens": 10**12}
+    (row,) = jsonl(said, told=origin())
+    assert row.cost_cents is None
 
 
 def test_rows_without_an_id_are_known_again_when_the_file_has_grown() -> None:
