@@ -21,10 +21,11 @@ from instance.learning.routing.evidence import Evidence, evidence
 from instance.learning.routing.ledger import EMPTY, fleet_ledger, history
 from instance.learning.routing.outlook import Interval, Outlook
 from instance.learning.routing.task import STAGES_MAX, WORDS, Plan, Task
-from instance.learning.routing.verifier import PREFIX, REJECTED
+from instance.learning.routing.verifier import REJECTED
 from instance.learning.routing.worlds import Constraints
 from instance.store import result_states, routing
 from instance.store.routing import Record
+from schemas.routing import VERIFIER
 from shared.errors import UsageError
 
 DAYS: Final = 90
@@ -129,7 +130,7 @@ async def known(connection: AsyncConnection, task: Task, today: date) -> Evidenc
     """Gather what is known for a task: results of this instance that are counted, and the fleet's priors."""
     kinds = [task.job_type]
     if task.verifier is not None:
-        kinds += [PREFIX + task.verifier, PREFIX + task.verifier + REJECTED]
+        kinds += [VERIFIER + task.verifier, VERIFIER + task.verifier + REJECTED]
     here = await result_states.latest(connection, kinds, today - timedelta(days=DAYS - 1), ROWS_MAX)
     said = await routing.nearest(connection, kinds, task.context, PRIORS_MAX)
     return evidence(task, history(here, today), fleet_ledger(said, today) if said is not None else EMPTY)

@@ -15,6 +15,9 @@ MASS_MAX: Final = 50.0
 
 PRIORS_MAX: Final = 10_000
 
+VERIFIER: Final = "verifier."
+"""What the job types of verifiers begin with; there are no priors of those, as no two checks of one name are alike."""
+
 Weight = Annotated[float, Meta(ge=0.0, le=1.0)]
 
 

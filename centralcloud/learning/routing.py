@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol
 
 from schemas.results import ResultSums, Sketch
-from schemas.routing import MASS_MAX, PRIORS_MAX, RoutingPrior, RoutingPriors
+from schemas.routing import MASS_MAX, PRIORS_MAX, VERIFIER, RoutingPrior, RoutingPriors
 
 DISCOUNT: Final = 0.97
 """What a result counts a day later: half after three weeks."""
@@ -101,6 +101,8 @@ def _voices(contributions: Iterable[Contribution], today: date, discount: float)
     """Add up the days of each instance; a day counts `discount` to the power of its age."""
     found: defaultdict[Cell, defaultdict[str, list[Voice]]] = defaultdict(lambda: defaultdict(list))
     for one in contributions:
+        if one.job_type.startswith(VERIFIER):
+            continue
         cell = Cell(one.job_type, one.model, tuple(sorted(one.context.items())))
         found[cell][one.instance].append(_scaled(_voice(one.sums), discount ** max(0, (today - one.day).days)))
     return {cell: {name: _added(days) for name, days in voices.items()} for cell, voices in found.items()}

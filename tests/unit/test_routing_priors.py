@@ -141,6 +141,10 @@ def test_kinds_of_jobs_and_contexts_stay_apart() -> None:
     assert len(priors(rows, TODAY).priors) == 3
 
 
+def test_what_verifiers_of_others_accept_is_no_prior() -> None:
+    assert not priors([Row("i", judged(9, 1), job_type="verifier.tests")], TODAY).priors
+
+
 def test_more_cells_than_a_message_holds_leave_out_those_few_know(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(routing, "PRIORS_MAX", 1)
     rows = [Row("i", judged(9, 1), "a"), Row("i", judged(1, 1), "z"), Row("j", judged(1, 1), "z")]

@@ -16,7 +16,7 @@ from instance.learning.labels.summary import Seen, context_of
 from instance.learning.results.words import word
 from instance.learning.routing.offpolicy import Logged, Refusal, Saving, saving
 from instance.learning.routing.task import AFTER, Plan
-from instance.learning.routing.verifier import PREFIX
+from schemas.routing import VERIFIER
 
 _SEED: Final = 0  # the same results give the same intervals
 
@@ -52,7 +52,7 @@ def _jobs(seen: Iterable[Seen]) -> dict[str, list[Logged]]:
     found: defaultdict[str, list[Logged]] = defaultdict(list)
     staged: defaultdict[tuple[str, int], list[Seen]] = defaultdict(list)
     for one in seen:
-        if not one.model or one.job_type.startswith(PREFIX):
+        if not one.model or one.job_type.startswith(VERIFIER):
             continue
         if one.route is not None and one.plan is not None and len(one.plan) > 1:
             staged[one.job_type, one.route].append(one)

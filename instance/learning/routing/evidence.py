@@ -76,7 +76,7 @@ def evidence(task: Task, local: History, fleet: Ledger = EMPTY, models: Sequence
         shift=shift,
         cost=quantity(here, there, "cost"),
         latency=quantity(here, there, "latency"),
-        verifier=verifier_of(task, ledgers),
+        verifier=verifier_of(task, local),
     )
 
 

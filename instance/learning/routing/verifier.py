@@ -11,8 +11,8 @@ from typing import Final, NamedTuple
 
 from instance.learning.routing.ledger import Ledger, Tally
 from instance.learning.routing.task import AFTER, Task
+from schemas.routing import VERIFIER
 
-PREFIX: Final = "verifier."
 REJECTED: Final = ".rejected"
 
 
@@ -43,7 +43,7 @@ class Verifier(NamedTuple):
 
 
 def verifier_of(task: Task, ledgers: Sequence[Ledger]) -> Verifier:
-    """Estimate the two rates of the task's verifier, whatever it judged.
+    """Estimate the two rates of the task's verifier from what it judged here, whatever that was.
 
     Nobody labels a rejected attempt unless it turns out to have been right, so one without a label was wrong. Where
     no rejections were recorded, the attempts made after a rejection stand for them. False rejections are only counted
@@ -51,8 +51,8 @@ def verifier_of(task: Task, ledgers: Sequence[Ledger]) -> Verifier:
     """
     if task.verifier is None:
         return Verifier()
-    accepted = _sum(ledgers, PREFIX + task.verifier)
-    rejected = _sum(ledgers, PREFIX + task.verifier + REJECTED)
+    accepted = _sum(ledgers, VERIFIER + task.verifier)
+    rejected = _sum(ledgers, VERIFIER + task.verifier + REJECTED)
     rejections = rejected.results or _attempts_after(ledgers, task)
     labelled = (rejected.succeeded + rejected.failed) / rejections if rejections else 0.0
     return Verifier(
