@@ -58,7 +58,7 @@ HELD = "SELECT count(*) FROM insights WHERE state = 'active' AND body->>'templat
 STATUS = "SELECT status FROM instance_registry WHERE instance_id = %s"
 EVENTS = """
     SELECT sum(last_seq - first_seq + 1) FROM received_envelopes
-     WHERE convert_from(body, 'UTF8') NOT LIKE '%%instance.statistics%%'
+     WHERE convert_from(body, 'UTF8') NOT LIKE ALL (ARRAY['%%instance.statistics%%', '%%job.result%%'])
 """
 REGISTRY = """
     SELECT instance_id, status, load, last_heartbeat,
