@@ -257,7 +257,7 @@ async def test_plain_subscribers_hear_everything_with_its_sender(fleet: Fleet, c
         message = await concluded.next_msg(timeout=5)
         aggregation = decode(message.data, PatternAggregation)
         assert message.subject == "intelligence.insights.aggregated"
-        assert aggregation.head > aggregation.previous_head
+        assert aggregation.head >= aggregation.previous_head
         architecture_patterns = aggregation.summary.architecture_patterns
 
 
