@@ -28,6 +28,7 @@ from bench.servers import nats_server, postgres
 from instance.analysis.languages import language_of
 from schemas import subjects
 from schemas.subjects import Topic
+from shared.bus import settled
 from tests.support.daemons import Member, hub, member
 
 FILES: Final = 10_000
@@ -86,7 +87,7 @@ async def _changes(sender: Member, url: str, root: Path) -> list[float]:
 
     listener = await nats.connect(url)
     await listener.subscribe(subjects.learned_public(Topic("code", "pattern")), cb=hear)
-    await listener.flush()
+    await settled(listener)
     seconds = []
     for number in range(ROUNDS):
         (root / CHANGED).write_text(SOURCE * (number + 1))

@@ -27,7 +27,7 @@ from instance.sync.uplink import Uplink
 from schemas import headers, subjects
 from schemas.codec import decode
 from schemas.envelope import Envelope
-from shared.bus import Bus
+from shared.bus import Bus, settled
 from shared.database import transaction
 from shared.lease import Lease
 from shared.metrics import Metrics
@@ -155,7 +155,7 @@ class Sender:
         started_at = time.perf_counter()
         for payload in payloads:
             await client.publish("bench.core", payload)
-        await client.flush()
+        await settled(client)
         seconds = time.perf_counter() - started_at
         assert client.stats["out_msgs"] == sent_before + len(payloads)
         return EVENTS / seconds

@@ -13,6 +13,9 @@ from schemas.results import CONTEXT_WORDS_MAX, ResultSums, Word
 MASS_MAX: Final = 50.0
 """No prior counts as more labelled results than these, however many there are behind it."""
 
+DISCOUNT: Final = 0.97
+"""What a result counts a day later: half after three weeks. Providers change models under the same name."""
+
 PRIORS_MAX: Final = 10_000
 
 VERIFIER: Final = "verifier."

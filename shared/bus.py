@@ -152,7 +152,7 @@ class Bus(Service):
         )
         for subscription in self._subscriptions:
             await client.subscribe(subscription.subject, queue=subscription.queue, cb=self._dispatch(subscription))
-        await client.flush()
+        await settled(client)
         await self._announce_connected()
 
     def _dispatch(self, subscription: _Subscription) -> Handler:
@@ -199,3 +199,13 @@ class Bus(Service):
         log.debug("NATS error", kind=kind, error=str(error))
         if "permissions violation" in str(error).lower():
             log.error("NATS refused a subject; check this instance's permissions", error=str(error))
+
+
+async def settled(client: Client) -> None:
+    """Return when the server has seen everything said on this connection so far.
+
+    One `flush` does not tell: its PING overtakes what still waits for the client's flusher. Only what comes back from
+    the first says that the flusher has run.
+    """
+    await client.flush()
+    await client.flush()

@@ -30,6 +30,7 @@ from schemas.codec import decode
 from schemas.envelope import Envelope
 from schemas.names import DEFAULT_TENANT
 from schemas.subjects import STREAM_SUBJECT, Sender, inbox_prefix
+from shared.bus import settled
 from tests.support.daemons import Hub, Member, hub, member
 from tests.support.wire import plain_client
 
@@ -119,7 +120,7 @@ async def _listen(listener: Client, name: str) -> Traffic:
     traffic, sender = Traffic(), Sender(DEFAULT_TENANT, name)
     await listener.subscribe(STREAM_SUBJECT.removesuffix("*.*") + ".".join(sender), cb=traffic.heard)
     await listener.subscribe(f"{inbox_prefix(sender)}.>", cb=traffic.answered)
-    await listener.flush()
+    await settled(listener)
     return traffic
 
 

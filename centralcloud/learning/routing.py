@@ -16,10 +16,7 @@ from types import MappingProxyType
 from typing import Final, NamedTuple, Protocol
 
 from schemas.results import ResultSums, Sketch
-from schemas.routing import MASS_MAX, PRIORS_MAX, VERIFIER, RoutingPrior, RoutingPriors
-
-DISCOUNT: Final = 0.97
-"""What a result counts a day later: half after three weeks."""
+from schemas.routing import DISCOUNT, MASS_MAX, PRIORS_MAX, VERIFIER, RoutingPrior, RoutingPriors
 
 RESULTS_MAX: Final = 100.0
 """Of one kind of job, model and context, an instance counts as at most so many results ..."""

@@ -11,6 +11,7 @@ from centralcloud.quarantine import quarantine
 from schemas import subjects
 from schemas.codec import decode
 from schemas.insights import InsightUpdated, PatternAggregation
+from shared.bus import settled
 from shared.embedded.nats import EmbeddedNats
 from shared.embedded.postgres import EmbeddedPostgres
 from shared.metrics import Metrics
@@ -30,7 +31,7 @@ async def test_what_was_notified_is_announced_promptly(engine: AsyncEngine, nats
     async with asker(nats_server.url) as client, hub_bus(nats_server.url) as bus:
         aggregated = await client.subscribe(subjects.INSIGHTS)
         updated = await client.subscribe(subjects.CACHE_UPDATES)
-        await client.flush()
+        await settled(client)
         aggregator = Aggregator(engine, bus, Metrics(), debounce_seconds=0.05, poll_seconds=600)
         async with started(aggregator):
             name = await shared_by(engine, "loop", ["ann", "bob"])
@@ -50,7 +51,7 @@ async def test_what_was_notified_is_announced_promptly(engine: AsyncEngine, nats
 async def test_a_lost_signal_is_healed_by_the_poll(engine: AsyncEngine, nats_server: EmbeddedNats) -> None:
     async with asker(nats_server.url) as client, hub_bus(nats_server.url) as bus:
         aggregated = await client.subscribe(subjects.INSIGHTS)
-        await client.flush()
+        await settled(client)
         aggregator = Aggregator(engine, bus, Metrics(), debounce_seconds=0.01, poll_seconds=0.05)
         async with started(aggregator):
             await shared_by(engine, "loop", ["ann", "bob"])
@@ -60,7 +61,7 @@ async def test_a_lost_signal_is_healed_by_the_poll(engine: AsyncEngine, nats_ser
 async def test_what_somebody_else_changed_is_announced_too(engine: AsyncEngine, nats_server: EmbeddedNats) -> None:
     async with asker(nats_server.url) as client, hub_bus(nats_server.url) as bus:
         aggregated = await client.subscribe(subjects.INSIGHTS)
-        await client.flush()
+        await settled(client)
         async with started(Aggregator(engine, bus, Metrics(), debounce_seconds=0.01, poll_seconds=0.05)):
             await shared_by(engine, "loop", ["ann", "bob"])
             assert decode((await aggregated.next_msg(timeout=5)).data, PatternAggregation).head == 1
@@ -91,6 +92,6 @@ async def test_a_database_that_is_away_is_waited_for(
         aggregator = Aggregator(engine, bus, Metrics(), debounce_seconds=0.01, poll_seconds=0.05)
         async with started(aggregator), asker(nats_server.url) as client:
             aggregated = await client.subscribe(subjects.INSIGHTS)
-            await client.flush()
+            await settled(client)
             await asyncio.to_thread(postgres.start)
             assert decode((await aggregated.next_msg(timeout=10)).data, PatternAggregation).head == 1

@@ -41,8 +41,6 @@ from tests.support.lifecycle import started
 from tests.support.patterns import scalar
 from tests.support.wait import eventually
 
-NOBODY = "00000000-0000-0000-0000-000000000000"
-
 
 @pytest.fixture
 async def engine(postgres: EmbeddedPostgres) -> AsyncIterator[AsyncEngine]:
@@ -64,7 +62,7 @@ async def starts(engine: AsyncEngine) -> int:
     return int(str(await scalar(engine, "SELECT count(*) FROM starts")))
 
 
-# --- the registry ---
+# --- processes that die, freeze and block ---
 
 
 async def test_jobs_of_a_killed_process_are_run_by_another_within_five_seconds(engine: AsyncEngine, url: str) -> None:

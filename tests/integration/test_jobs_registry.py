@@ -15,15 +15,12 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from shared.database import transaction
 from shared.embedded.postgres import EmbeddedPostgres
 from shared.errors import AlreadyRunningError, ConfigurationError, NotFoundError
-from shared.jobs import queue, workers
-from shared.jobs.queue import Options
+from shared.jobs import workers
 from shared.jobs.rescue import rescue
 from shared.jobs.running import Running
 from shared.jobs.workers import WorkerSettings
 from tests.support.jobs import (
     DEAD_SECONDS,
-    EFFECT,
-    Task,
     becomes,
     echo,
     empty_queue,
@@ -50,15 +47,6 @@ async def engine(postgres: EmbeddedPostgres) -> AsyncIterator[AsyncEngine]:
 @pytest.fixture
 def url(postgres: EmbeddedPostgres) -> str:
     return postgres.dsn("jobs")
-
-
-async def effect(engine: AsyncEngine, task: Task, options: Options | None = None) -> int:
-    async with transaction(engine) as connection:
-        return (await queue.enqueue(connection, EFFECT, task, options or Options())).id
-
-
-async def starts(engine: AsyncEngine) -> int:
-    return int(str(await scalar(engine, "SELECT count(*) FROM starts")))
 
 
 # --- the registry ---
@@ -214,6 +202,3 @@ async def test_a_worker_whose_name_was_taken_ends(engine: AsyncEngine) -> None:
     with pytest.raises(AlreadyRunningError, match="process 1 on elsewhere"):
         await asyncio.wait_for(one.wait(), 5)
     await one.stop()
-
-
-# --- processes that die, freeze and block ---

@@ -19,6 +19,7 @@ from nats.aio.msg import Msg
 from instance.cli.patterns import patterns
 from instance.config import InstanceSettings
 from instance.speaker import enrol
+from shared.bus import settled
 from shared.embedded.nats import EmbeddedNats
 from shared.schedule import Schedules
 from tests.support.canaries import ON_PUBLIC_OBJECTS, SUFFIXES, Canaries, word
@@ -58,7 +59,7 @@ class Wiretap:
 
     async def finish(self) -> list[Msg]:
         """All that was published until now."""
-        await self.client.flush()
+        await settled(self.client)
         return self.heard
 
     async def mentions(self, canary: str) -> list[str]:
@@ -92,7 +93,7 @@ async def tap(server: EmbeddedNats) -> AsyncIterator[Wiretap]:
             tap.heard.append(message)
 
         await client.subscribe(">", cb=hear)
-        await client.flush()
+        await settled(client)
         yield tap
 
 

@@ -27,7 +27,7 @@ from schemas.results import ResultSums, Sketch
 from schemas.routing import PRIORS_MAX, RoutingPrior, RoutingPriors
 from schemas.routing_pages import RoutingPage, RoutingQuery, RoutingUpdated
 from schemas.subjects import Sender, inbox_prefix
-from shared.bus import Bus
+from shared.bus import Bus, settled
 from shared.database import transaction
 from shared.embedded.nats import EmbeddedNats
 from shared.errors import NotFoundError, UnreachableError
@@ -147,7 +147,7 @@ async def test_priors_that_change_while_they_are_fetched_are_not_mixed(
         async with transaction(own) as connection:
             await routing.replace(connection, TODAY, [prior()])
         await client.subscribe(subjects.ROUTING_QUERY, cb=answer)
-        await client.flush()
+        await settled(client)
         with pytest.raises(UnreachableError, match="changed while"):
             await link.fetch_priors()
         assert (await known(own)) == RoutingPriors(day=TODAY, priors=(prior(),))

@@ -13,6 +13,7 @@ from centralcloud.schedules import clean_up, report_statistics, tend_registry
 from centralcloud.store import statistics
 from schemas import subjects
 from schemas.insights import GlobalStatistics
+from shared.bus import settled
 from shared.database import transaction
 from shared.embedded.nats import EmbeddedNats
 from shared.metrics import Metrics
@@ -84,7 +85,7 @@ async def test_reports_are_kept_and_broadcast(engine: AsyncEngine, nats_server: 
     await shared_by(engine, "loop", ["ann", "bob"])
     async with asker(nats_server.url) as client, hub_bus(nats_server.url) as bus:
         heard = await client.subscribe(subjects.STATISTICS_GLOBAL)
-        await client.flush()
+        await settled(client)
         await report_statistics(engine, bus)
         message = await heard.next_msg(timeout=5)
     told = msgspec.json.decode(message.data, type=GlobalStatistics)

@@ -18,6 +18,7 @@ from schemas.envelope import Batch, Envelope, Source
 from schemas.events import CodePatternLearned
 from schemas.fingerprint import fingerprint
 from schemas.subjects import Sender
+from shared.bus import settled
 from shared.database import transaction
 from shared.embedded.nats import EmbeddedNats
 from tests.support.fleet import hub
@@ -55,7 +56,7 @@ async def test_a_thousand_instances_are_a_thousand_votes(
         for number in range(INSTANCES):
             subject = subjects.learned(CodePatternLearned.topic, Sender("default", f"sim-{number}"))
             await client.publish(subject, envelope(number))
-        await client.flush()
+        await settled(client)
         await client.close()
         await central.reaches("SELECT count(DISTINCT instance) FROM observations", INSTANCES, 30)
         assert (await aggregate(central.engine, "default")).changed == 1

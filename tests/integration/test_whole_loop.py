@@ -20,6 +20,7 @@ from schemas.codec import decode, decode_event, encode
 from schemas.envelope import Envelope
 from schemas.events import ArchitecturePatternLearned, CodePatternLearned
 from schemas.insights import Insight, PatternAggregation, Provenance, StatisticsQuery, WhyQuery
+from shared.bus import settled
 from shared.client import data_of
 from shared.database import transaction
 from shared.embedded.nats import EmbeddedNats
@@ -136,7 +137,7 @@ async def test_nothing_is_published_when_nothing_changed(fleet: Fleet, central: 
         heard.append(message)
 
     await client.subscribe(subjects.STREAM_SUBJECT, cb=hear)
-    await client.flush()
+    await settled(client)
     await ann.study()
     workspace = fleet.directory / "ann"
     (workspace / "source_0_one.py").rename(workspace / "moved.py")
@@ -237,7 +238,7 @@ async def test_plain_subscribers_hear_everything_with_its_sender(fleet: Fleet, c
     code = await client.subscribe("intelligence.code.pattern.learned")
     layout = await client.subscribe("intelligence.architecture.pattern.learned")
     concluded = await client.subscribe("intelligence.insights.*")
-    await client.flush()
+    await settled(client)
     for one in (ann, bob):
         await one.shares()
     await central.conclude()

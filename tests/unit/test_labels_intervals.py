@@ -10,8 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from instance.learning.labels.intervals import quantile, ratio, share, student
-from instance.learning.routing.offpolicy import Refusal
+from instance.learning.labels.intervals import quantile, ratio, share
+from instance.learning.routing.offpolicy import Refusal, student
 from instance.learning.routing.outlook import Interval
 
 

@@ -14,12 +14,12 @@ from shared.jobs.jsonb import DOCUMENT_BYTES_MAX
 
 def found(paths: list[str]) -> Found:
     return Found(
-        root="/home/somebody/work/repository",
+        root="/srv/code/of-a-team/repository",
         look="0" * 32,
         begun=1.0,
         parts=[
             Part(
-                root="/home/somebody/work/repository",
+                root="/srv/code/of-a-team/repository",
                 look="0" * 32,
                 first=True,
                 in_process=True,

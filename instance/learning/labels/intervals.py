@@ -15,7 +15,7 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-from instance.learning.routing.offpolicy import Refusal
+from instance.learning.routing.offpolicy import Refusal, student
 from instance.learning.routing.outlook import Interval
 
 DAYS_MIN: Final = 7
@@ -65,19 +65,6 @@ def ratio(above: Sequence[float], below: Sequence[float], rng: np.random.Generat
     error = np.log(tops / bottoms).std(ddof=1) * np.sqrt(days / (days - 1)) * student(days - 1)
     middle = top.sum() / bottom.sum()
     return Interval(float(middle * np.exp(-error)), float(middle), float(middle * np.exp(error)))
-
-
-def student(freedom: int) -> float:
-    """Return the 97.5 % quantile of Student's t, within 0.01 from five degrees of freedom on.
-
-    Abramowitz, Stegun, "Handbook of mathematical functions", 26.7.5.
-    """
-    return (
-        _Z
-        + (_Z**3 + _Z) / (4 * freedom)
-        + (5 * _Z**5 + 16 * _Z**3 + 3 * _Z) / (96 * freedom**2)
-        + (3 * _Z**7 + 19 * _Z**5 + 17 * _Z**3 - 15 * _Z) / (384 * freedom**3)
-    )
 
 
 def _binomial(number: int, probability: float) -> NDArray[Any]:

@@ -15,10 +15,7 @@ from math import fsum, log
 from typing import Final, NamedTuple, Protocol
 
 from schemas.results import RELATIVE_ERROR, ResultSums, Sketch
-from schemas.routing import MASS_MAX, RoutingPriors
-
-DISCOUNT: Final = 0.97
-"""What a result counts a day later: half after three weeks. Providers change models under the same name."""
+from schemas.routing import DISCOUNT, MASS_MAX, RoutingPriors
 
 RECENT_DAYS: Final = 7
 """What these days contradict is given up at once, not only discounted."""

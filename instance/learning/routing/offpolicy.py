@@ -157,7 +157,7 @@ def _saving(known: Sequence[Logged], sums: _Sums, method: Method, rng: np.random
     days = len(sums.jobs)
     drawn = rng.multinomial(days, np.full(days, 1 / days), REPLICATES)
     changes = _changes(sums, np.vstack([np.ones(days), drawn]), method)
-    error = changes[1:].std(axis=0, ddof=1) * np.sqrt(days / (days - 1)) * _t(days - 1)
+    error = changes[1:].std(axis=0, ddof=1) * np.sqrt(days / (days - 1)) * student(days - 1)
     cost, success = (
         Interval(float(middle - wide), float(middle), float(middle + wide))
         for middle, wide in zip(changes[0], error, strict=True)
@@ -189,7 +189,7 @@ def _changes(sums: _Sums, days: NDArray[Any], method: Method) -> Floats:
     return changes
 
 
-def _t(freedom: int) -> float:
+def student(freedom: int) -> float:
     """Return the 97.5 % quantile of Student's t, within 0.01 from five degrees of freedom on.
 
     Abramowitz, Stegun, "Handbook of mathematical functions", 26.7.5.
