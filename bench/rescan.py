@@ -20,8 +20,8 @@ from bench.servers import spoke_database
 from instance.agents.student import Student
 from instance.analysis.workspace import changes, walk
 from instance.config import InstanceSettings
-from instance.jobs.study import study_here
 from instance.speaker import enrol
+from tests.support.direct import study_here
 
 ROUNDS: Final = 5
 FILES: Final = 10_000

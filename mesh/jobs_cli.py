@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, Final, get_args
 
 import click
 
-from mesh.queue_access import LISTED_MAX, Queue, about_queue
+from mesh.database_access import LISTED_MAX, Queue, about_queue
 from mesh.queues_cli import list_queues, pause, rescale, resume
 from shared.commandline import Commands, print_json
 from shared.jobs.outcome import State

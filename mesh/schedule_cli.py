@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Final
 
 import click
 
-from mesh.queue_access import Queue, about_queue
+from mesh.database_access import Queue, about_queue
 from shared.commandline import Commands, print_json, print_table
 from shared.errors import Exit
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from mesh.queue_access import Queue, about_queue
+from mesh.database_access import Queue, about_queue
 from shared.commandline import Commands, print_facts, print_json, print_table
 
 if TYPE_CHECKING:

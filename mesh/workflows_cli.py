@@ -9,7 +9,7 @@ from uuid import UUID
 
 import click
 
-from mesh.queue_access import LISTED_MAX, Queue, about_queue
+from mesh.database_access import LISTED_MAX, Queue, about_queue
 from shared.commandline import Commands, print_facts, print_json, print_table
 
 if TYPE_CHECKING:

@@ -190,7 +190,7 @@ class Student:
 
     async def _repository(self, root: str) -> Repository:
         async with transaction(self._engine) as connection:
-            return await workspace.open_repository(connection, Path(root), None)
+            return await workspace.known_repository(connection, root)
 
     async def _walk(self, root: str, look: str) -> Walk:
         """What a walk saw; that of another process is made again here."""

@@ -15,7 +15,6 @@ from shared.database import transaction
 from shared.errors import PermanentError
 from shared.workflows import runs
 from shared.workflows.definition import Workflow
-from shared.workflows.direct import run_here
 
 log = structlog.get_logger(__name__)
 
@@ -79,18 +78,6 @@ async def study_queued(engine: AsyncEngine, student: Student) -> None:
         roots = [run.input["root"] for run in ended if run.status == "completed" and run.output["rest"]]
     if failures:
         raise StudyFailedError("; ".join(failures))
-
-
-async def study_here(student: Student) -> list[Scan]:
-    """Study every directory that is there in this process, one after another."""
-    scans, roots = [], [str(root) for root in present(student)]
-    while roots:
-        root = roots.pop(0)
-        scan: Scan = (await run_here(STUDY, student, Order(root=root)))["conclude"]
-        scans.append(scan)
-        if scan.rest:
-            roots.insert(0, root)
-    return scans
 
 
 def present(student: Student) -> list[Path]:

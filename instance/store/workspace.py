@@ -124,6 +124,11 @@ async def open_repository(connection: AsyncConnection, root: Path, key: str | No
     return _repository((await connection.execute(_FIND, values)).one())
 
 
+async def known_repository(connection: AsyncConnection, root: str) -> Repository:
+    """Find a repository that was opened before."""
+    return _repository((await connection.execute(_FIND, {"root": root})).one())
+
+
 async def repositories(connection: AsyncConnection) -> list[Repository]:
     """All repositories, by directory."""
     return [_repository(row) for row in await connection.execute(_ALL)]

@@ -15,7 +15,7 @@ from msgspec import Struct
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from mesh import queue_access
+from mesh import database_access
 from mesh.jobs_cli import jobs
 from mesh.workers_cli import workers
 from mesh.workflows_cli import workflows
@@ -63,7 +63,7 @@ def _elsewhere(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     log.configure(level="error")  # else what a worker here says would be taken for what the command beside it says
     monkeypatch.setenv("DATABASE_URL", database_url)
     monkeypatch.setenv("FLOCKLORE_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setitem(queue_access.KINDS, "instance", f"{__name__}:KINDS")
+    monkeypatch.setitem(database_access.KINDS, "instance", f"{__name__}:KINDS")
     yield
     logging.root.handlers, logging.root.level = handlers, level
     structlog.reset_defaults()
@@ -133,7 +133,7 @@ async def test_what_is_enqueued_is_listed_and_shown(engine: AsyncEngine) -> None
 @pytest.mark.parametrize("daemon", ["instance", "centralcloud"])
 def test_the_kinds_of_each_daemon_are_where_the_commands_look(daemon: str, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.undo()
-    assert list(queue_access.kinds_of(daemon))
+    assert list(database_access.kinds_of(daemon))
 
 
 async def test_a_key_makes_no_second_job(engine: AsyncEngine) -> None:
@@ -311,7 +311,7 @@ async def test_the_database_is_chosen_and_has_kinds_of_its_own(
 ) -> None:
     server = await asyncio.to_thread(own_postgres)
     await asyncio.to_thread(server.ensure_database, "centralcloud", "instance_ann")
-    monkeypatch.setitem(queue_access.KINDS, "centralcloud", f"{__name__}:NONE")
+    monkeypatch.setitem(database_access.KINDS, "centralcloud", f"{__name__}:NONE")
     monkeypatch.setenv("DATABASE_URL", "postgresql://nobody@localhost:1/nowhere")
     where = ("--database-url", server.dsn("postgres"))
     arguments = ("enqueue", "test.work", "--args", '{"number": 7}', *where)

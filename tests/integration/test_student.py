@@ -13,11 +13,11 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from instance.agents import miner
 from instance.agents.student import Student
 from instance.config import InstanceSettings
-from instance.jobs.study import study_here
 from instance.speaker import enrol
 from schemas.codec import decode_event
 from schemas.events import AnyEvent, CodePatternLearned, PatternForgotten
 from tests.support.databases import instance_engine
+from tests.support.direct import study_here
 from tests.support.patterns import scalar
 
 WARM = """

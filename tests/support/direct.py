@@ -1,16 +1,31 @@
-"""Running a workflow in this very process, without a queue: for one who waits for it, and needs no crash survived."""
+"""A workflow run in this very process, without a queue: what is asked here is what its steps do, not who runs them."""
 
 from __future__ import annotations
 
 import asyncio
 from typing import Any, Final, TypeVar
 
+from instance.agents.orders import Order, Scan
+from instance.agents.student import Student
+from instance.jobs.study import STUDY, present
 from shared.errors import UsageError
 from shared.workflows.definition import Over, Step, Workflow
 
 I = TypeVar("I")  # noqa: E741 - the type of the input
 
 WIDTH: Final = 3
+
+
+async def study_here(student: Student) -> list[Scan]:
+    """Study every directory that is there in this process, one after another."""
+    scans, roots = [], [str(root) for root in present(student)]
+    while roots:
+        root = roots.pop(0)
+        scan: Scan = (await run_here(STUDY, student, Order(root=root)))["conclude"]
+        scans.append(scan)
+        if scan.rest:
+            roots.insert(0, root)
+    return scans
 
 
 async def run_here(workflow: Workflow[I], context: object, input: I, *, width: int = WIDTH) -> dict[str, Any]:
