@@ -15,8 +15,11 @@ import structlog
 
 
 def benchmarks() -> list[str]:
-    """Names of the modules beside this one that have a `main()`."""
-    names = sorted(path.stem for path in Path(__file__).parent.glob("[!_]*.py"))
+    """Names of the modules and packages beside this one that have a `main()`."""
+    here = Path(__file__).parent
+    names = sorted(
+        path.stem for path in [*here.glob("[!_]*.py"), *(init.parent for init in here.glob("*/__init__.py"))]
+    )
     return [name for name in names if hasattr(import_module(f"bench.{name}"), "main")]
 
 

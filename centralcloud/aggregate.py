@@ -18,12 +18,12 @@ from msgspec import structs
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from centralcloud.clusters import recluster
-from centralcloud.config import HALF_LIFE_DAYS
+from centralcloud.config import HALF_LIFE_DAYS, INSTANCES_MIN
 from centralcloud.judge import judge_instances, weights
 from centralcloud.learning.fleet import Fleet, Held, fleet_of
 from centralcloud.learning.merge import Opinion, Tally, conclude, revoked, tallies
 from centralcloud.learning.observation import Observation
-from centralcloud.store import changes, feedback, fleets, insights, observations
+from centralcloud.store import changes, feedback, fleets, insights, observations, withdrawals
 from schemas.insights import Insight
 from shared.database import transaction
 
@@ -60,16 +60,17 @@ async def aggregate(
     *,
     batch: int = BATCH,
     half_life_days: float = HALF_LIFE_DAYS,
+    instances_min: int = INSTANCES_MIN,
 ) -> AggregationResult:
     """Bring insights up to date with observations and return what changed.
 
     `all` judges every instance, merges every waiting pattern and every insight of a language whose repositories or
     their weights changed, and finds near-duplicates. `new` is quick and leaves standing insights alone: it looks only
     at patterns without an active insight, and at those that still have fewer than `SETTLED` instances and have won
-    one. The word of an instance not heard from for `half_life_days` weighs half. Raises `TransientError` when the
-    database is away; what was committed until then stands.
+    one. The word of an instance not heard from for `half_life_days` weighs half; what fewer than `instances_min` know
+    is no insight. Raises `TransientError` when the database is away; what was committed until then stands.
     """
-    run = _Run(engine, tenant, scope, batch, half_life_days)
+    run = _Run(engine, tenant, scope, batch, half_life_days, instances_min)
     started = time.perf_counter()
     await run.begin()
     while await run.merge_batch():
@@ -79,25 +80,34 @@ async def aggregate(
     return run.result
 
 
-async def rebuild(engine: AsyncEngine, tenant: str, half_life_days: float = HALF_LIFE_DAYS) -> AggregationResult:
+async def rebuild(
+    engine: AsyncEngine, tenant: str, half_life_days: float = HALF_LIFE_DAYS, instances_min: int = INSTANCES_MIN
+) -> AggregationResult:
     """Merge everything anew from the observations; it changes nothing that was right."""
     async with transaction(engine) as connection:
         await insights.lock_head(connection, tenant)
         await changes.mark_everything(connection, tenant)
-    return await aggregate(engine, tenant, half_life_days=half_life_days)
+    return await aggregate(engine, tenant, half_life_days=half_life_days, instances_min=instances_min)
 
 
 class _Run:
     """One pass through the waiting patterns, in order of their fingerprints, against one reading of the fleet."""
 
     def __init__(
-        self, engine: AsyncEngine, tenant: str, scope: Scope, batch: int, half_life_days: float = HALF_LIFE_DAYS
+        self,
+        engine: AsyncEngine,
+        tenant: str,
+        scope: Scope,
+        batch: int,
+        half_life_days: float = HALF_LIFE_DAYS,
+        instances_min: int = INSTANCES_MIN,
     ) -> None:
         self.result = AggregationResult(tenant, scope)
         self._engine = engine
         self._tenant = tenant
         self._batch = batch
         self._half_life_days = half_life_days
+        self._instances_min = instances_min
         self._new_only = scope == "new"
         self._after = changes.FIRST
         self._fleet: Fleet | None = None
@@ -124,6 +134,7 @@ class _Run:
         async with transaction(self._engine) as connection:
             head = await insights.lock_head(connection, self._tenant)
             if not self._new_only:
+                await self._keep_rule(connection)
                 await self._keep_measure(connection)
             taken = await changes.take(
                 connection, self._tenant, after=self._after, limit=self._batch, fresh_only=self._new_only
@@ -134,6 +145,12 @@ class _Run:
         self._after = taken[-1]
         self._count(head, written)
         return True
+
+    async def _keep_rule(self, connection: AsyncConnection) -> None:
+        """Have everything merged again where another number of instances was enough until now."""
+        if await fleets.instances_min(connection, self._tenant) != self._instances_min:
+            await changes.mark_everything(connection, self._tenant)
+            await fleets.require(connection, self._tenant, self._instances_min)
 
     async def _keep_measure(self, connection: AsyncConnection) -> None:
         """See that ours is the fleet whose digest is stored: another hub may have read a later one since."""
@@ -159,6 +176,8 @@ class _Run:
         rows = await observations.of_patterns(connection, self._tenant, set(taken) - standing)
         found = tallies(Observation(**row) for row in rows)
         active, uncovered = await self._conclude(connection, found)
+        taken_back = await withdrawals.among(connection, self._tenant, active)
+        active = {name: one for name, one in active.items() if name not in taken_back}
         if self._new_only:
             standing |= {name for name, one in active_before.items() if not _won_an_instance(one, active.get(name))}
             active = {name: one for name, one in active.items() if name not in standing}
@@ -173,7 +192,7 @@ class _Run:
         self, connection: AsyncConnection, found: Iterable[Tally]
     ) -> tuple[dict[str, Insight], set[str]]:
         """Return insights by fingerprint, and patterns with repositories that came after the fleet was read."""
-        sufficient = [tally for tally in found if tally.suffices]
+        sufficient = [tally for tally in found if tally.suffices(self._instances_min)]
         if not sufficient:
             return {}, set()
         if self._fleet is None:

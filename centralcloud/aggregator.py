@@ -11,8 +11,9 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from centralcloud.aggregate import AggregationResult, Scope, aggregate
 from centralcloud.announce import announce_insights
-from centralcloud.config import HALF_LIFE_DAYS
+from centralcloud.config import HALF_LIFE_DAYS, INSTANCES_MIN
 from centralcloud.store import changes, insights
+from shared import tracing
 from shared.bus import Bus
 from shared.database import transaction
 from shared.errors import TransientError
@@ -31,6 +32,10 @@ REST_FACTOR: Final = 4.0
 """Rests this many times as long as it worked: under load it takes a fifth of a core, not all of it."""
 
 
+TRACES_MAX: Final = 32
+"""So many arrivals are remembered for the trace of what is made of them."""
+
+
 class Aggregator(Service):
     """Turns arrivals into new insights promptly, on the hub that leads."""
 
@@ -45,6 +50,7 @@ class Aggregator(Service):
         debounce_seconds: float = DEBOUNCE_SECONDS,
         poll_seconds: float = POLL_SECONDS,
         half_life_days: float = HALF_LIFE_DAYS,
+        instances_min: int = INSTANCES_MIN,
     ) -> None:
         super().__init__()
         self._engine = engine
@@ -53,11 +59,15 @@ class Aggregator(Service):
         self._debounce_seconds = debounce_seconds
         self._poll_seconds = poll_seconds
         self._half_life_days = half_life_days
+        self._instances_min = instances_min
         self._notified = asyncio.Event()
         self._announced: dict[str, int] = {}
+        self._traces: dict[str, None] = {}
 
-    def notify(self, _payload: str = "") -> None:
-        """Say that observations were committed, here or by another hub."""
+    def notify(self, traceparent: str = "") -> None:
+        """Say that observations were committed, here or by another hub, and in which trace."""
+        if len(self._traces) < TRACES_MAX:
+            self._traces[traceparent] = None
         self._notified.set()
 
     async def request(self, scope: Scope = "all") -> list[AggregationResult]:
@@ -77,8 +87,10 @@ class Aggregator(Service):
 
     async def _merge_new(self) -> float:
         """Return how many seconds it took; what failed is tried again at the next notification or poll."""
+        traces, self._traces = self._traces, {}
         try:
-            results = await self.request("new")
+            with tracing.span("aggregate", kind="consumer", parents=traces):
+                results = await self.request("new")
         except TransientError as error:
             log.warning("aggregation put off", reason=str(error))
         except Exception:
@@ -88,7 +100,13 @@ class Aggregator(Service):
         return 0.0
 
     async def _aggregate(self, tenant: str, scope: Scope) -> AggregationResult:
-        result = await aggregate(self._engine, tenant, scope, half_life_days=self._half_life_days)
+        result = await aggregate(
+            self._engine,
+            tenant,
+            scope,
+            half_life_days=self._half_life_days,
+            instances_min=self._instances_min,
+        )
         self._metrics.aggregate_seconds.observe(result.seconds)
         self._metrics.insights_changed.inc(result.changed)
         if result.head != self._announced.get(tenant, 0):

@@ -19,6 +19,7 @@ from schemas.insights import (
     PatternAggregation,
 )
 from schemas.routing_pages import RoutingUpdated
+from shared import tracing
 from shared.bus import Bus
 
 PATTERNS_MAX: Final = 20
@@ -68,4 +69,4 @@ def _line(insight: Insight) -> AggregatedPattern:
 
 async def _hint(bus: Bus, subject: str, kind: str, message: Any, trace: str, about: str = "") -> None:
     headers = cloudevent(event_id=secrets.token_hex(16), event_type=kind, source=SOURCE, subject=about)
-    await bus.hint(subject, encode(message), headers | {TRACEPARENT: traceparent(trace)})
+    await bus.hint(subject, encode(message), headers | {TRACEPARENT: tracing.current() or traceparent(trace)})

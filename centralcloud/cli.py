@@ -4,13 +4,13 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Awaitable, Callable
 from functools import partial
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
 import click
 
+from centralcloud.at_hand import tenant_option, with_database
+from centralcloud.keys_cli import keys
 from shared.commandline import json_option, show, table
 from shared.errors import Exit
 
@@ -21,16 +21,15 @@ if TYPE_CHECKING:
     from centralcloud.config import CentralcloudSettings
     from centralcloud.leadership import Standing
 
-T = TypeVar("T")
-
 LETTERS_MAX = 1_000
-
-tenant_option = click.option("--tenant", help="Whose fleet; the configured tenant unless given.")
 
 
 @click.group()
 def centralcloud() -> None:
     """Run the hub, or look after it."""
+
+
+centralcloud.add_command(keys)
 
 
 @centralcloud.command()
@@ -58,7 +57,7 @@ def status(*, tenant: str | None, as_json: bool) -> Exit:
     async def read(engine: AsyncEngine, tenant: str) -> tuple[Status, Standing]:
         return await read_status(engine, tenant), await read_standing(engine)
 
-    found, leadership = _with_database(read, tenant)
+    found, leadership = with_database(read, tenant)
     instances = ", ".join(f"{count} {state}" for state, count in sorted(found.instances.items())) or "none"
     numbers = table(
         ("what", "value"),
@@ -92,7 +91,7 @@ def promote(*, candidate: str | None, force: bool, as_json: bool) -> None:
     """
     from centralcloud.leadership import promote as promote_candidate
 
-    found = _with_database(lambda engine, _: promote_candidate(engine, candidate, force=force))
+    found = with_database(lambda engine, _: promote_candidate(engine, candidate, force=force))
     show(found, _leadership_lines(found), as_json=as_json)
 
 
@@ -102,7 +101,7 @@ def step_down(*, as_json: bool) -> None:
     """Have the leader give up the lead, and let others have it for half a minute."""
     from centralcloud.leadership import step_down as have_leader_step_down
 
-    found = _with_database(lambda engine, _: have_leader_step_down(engine))
+    found = with_database(lambda engine, _: have_leader_step_down(engine))
     show(found, _leadership_lines(found), as_json=as_json)
 
 
@@ -115,8 +114,13 @@ def aggregate(*, anew: bool, tenant: str | None, as_json: bool) -> None:
     from centralcloud.aggregate import aggregate as bring_up_to_date
     from centralcloud.aggregate import rebuild
 
-    work = partial(rebuild if anew else bring_up_to_date, half_life_days=_half_life_days())
-    _show_result(_with_database(work, tenant), as_json=as_json)
+    rules = _settings()
+    work = partial(
+        rebuild if anew else bring_up_to_date,
+        half_life_days=rules.half_life_days,
+        instances_min=rules.insight_instances_min,
+    )
+    _show_result(with_database(work, tenant), as_json=as_json)
 
 
 @centralcloud.command()
@@ -126,7 +130,7 @@ def instances(*, tenant: str | None, as_json: bool) -> None:
     """List the instances the hub knows."""
     from centralcloud.desk import read_instances
 
-    rows = _with_database(read_instances, tenant)
+    rows = with_database(read_instances, tenant)
     columns = (
         "instance", "status", "silent s", "host", "observations", "confirmed", "head", "insights", "quarantined",
         "trust", "reason",
@@ -157,7 +161,7 @@ def outliers(*, tenant: str | None, as_json: bool) -> None:
     """List instances the hub does not wholly believe; `quarantine INSTANCE --undo` has it believe one again."""
     from centralcloud.desk import read_outliers
 
-    found = _with_database(read_outliers, tenant)
+    found = with_database(read_outliers, tenant)
     columns = ("instance", "trust", "z", "patterns", "since", "released")
     cells = [(one.instance, one.trust, f"{one.z:.1f}", one.facts, one.since, one.released_at) for one in found]
     show({"outliers": found}, table(columns, cells), as_json=as_json)
@@ -175,12 +179,12 @@ def quarantine(*, instance: str, reason: str, undo: bool, tenant: str | None, as
     from centralcloud.quarantine import release
 
     async def change(engine: AsyncEngine, tenant: str) -> AggregationResult:
-        half_life_days = _half_life_days()
+        rules = _settings()
         if undo:
-            return await release(engine, tenant, instance, half_life_days)
-        return await distrust(engine, tenant, instance, reason, half_life_days)
+            return await release(engine, tenant, instance, rules.half_life_days, rules.insight_instances_min)
+        return await distrust(engine, tenant, instance, reason, rules.half_life_days, rules.insight_instances_min)
 
-    _show_result(_with_database(change, tenant), as_json=as_json)
+    _show_result(with_database(change, tenant), as_json=as_json)
 
 
 @centralcloud.command()
@@ -192,7 +196,7 @@ def statistics(*, tenant: str | None, as_json: bool) -> None:
 
     from centralcloud.desk import read_statistics
 
-    found = _with_database(read_statistics, tenant)
+    found = with_database(read_statistics, tenant)
     flat = structs.asdict(found) | {f"patterns, {kind}": n for kind, n in structs.asdict(found.patterns).items()}
     rows = [(name.replace("_", " "), value) for name, value in flat.items() if name != "patterns"]
     show(found, table(("what", "value"), rows), as_json=as_json)
@@ -210,7 +214,7 @@ def list_letters(*, limit: int, as_json: bool) -> None:
     """List those not replayed yet, oldest first."""
     from centralcloud.desk import read_letters
 
-    letters = _with_database(lambda engine, _: read_letters(engine, limit))
+    letters = with_database(lambda engine, _: read_letters(engine, limit))
     rows = [(one.id, one.received_at, one.tenant, one.instance, one.seq, one.error) for one in letters]
     show(
         {"dead_letters": letters},
@@ -226,7 +230,7 @@ def show_letter(*, letter_id: int, as_json: bool) -> None:
     """Show one with its bytes (Base64 in JSON)."""
     from centralcloud.desk import read_letter
 
-    letter = _with_database(lambda engine, _: read_letter(engine, letter_id))
+    letter = with_database(lambda engine, _: read_letter(engine, letter_id))
     lines = table(
         ("what", "value"),
         [(name, getattr(letter, name)) for name in letter.__struct_fields__ if name != "body"],
@@ -241,20 +245,8 @@ def replay_letter(*, letter_id: int, as_json: bool) -> None:
     """Apply one that this release can read."""
     from centralcloud.replay import replay
 
-    letter = _with_database(lambda engine, _: replay(engine, letter_id))
+    letter = with_database(lambda engine, _: replay(engine, letter_id))
     show({"replayed": letter.id}, f"dead letter {letter.id} was applied", as_json=as_json)
-
-
-def _with_database(work: Callable[[AsyncEngine, str], Awaitable[T]], tenant: str | None = None) -> T:
-    """Do `work` with an engine of the central database and the tenant."""
-    from centralcloud.config import load
-    from centralcloud.desk import central_database
-
-    async def connected(settings: CentralcloudSettings) -> T:
-        async with central_database(settings) as engine:
-            return await work(engine, settings.tenant)
-
-    return asyncio.run(connected(load({"tenant": tenant}).settings))
 
 
 def _leadership_lines(standing: Standing) -> str:
@@ -279,10 +271,10 @@ def _leadership_lines(standing: Standing) -> str:
     return f"{numbers}\n\n{table(columns, rows)}"
 
 
-def _half_life_days() -> float:
+def _settings() -> CentralcloudSettings:
     from centralcloud.config import load
 
-    return load().settings.half_life_days
+    return load().settings
 
 
 def _show_result(result: AggregationResult, *, as_json: bool) -> None:

@@ -5,14 +5,19 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, TypeAlias
 
-from msgspec import Meta
+from msgspec import Meta, field
 
+from schemas.names import Name
 from shared.config import Resolved, Seconds, Settings, resolve
 
 SECTION = "centralcloud"
 HALF_LIFE_DAYS = 90.0
+INSTANCES_MIN = 2
+BACKLOG_MAX = 5000
+
+SignaturePolicy: TypeAlias = Literal["known", "required", "off"]
 
 SCHEDULES: Final[Mapping[str, float]] = {
     "aggregate": 3_600.0,
@@ -35,8 +40,18 @@ class CentralcloudSettings(Settings, frozen=True, kw_only=True, forbid_unknown_f
     """A holder not heard for this long may be replaced by another."""
     silence_seconds: Seconds = 7.5
     """A holder not heard for this long may be replaced by a restart of its own database."""
+    backlog_max: Annotated[int, Meta(ge=1, le=10_000_000)] = BACKLOG_MAX
+    """More events than this that wait to be committed, and whoever sends is asked to slow down."""
+    signatures: SignaturePolicy = "known"
+    """known: who signed once must go on to; required: what is not signed is refused; off: nobody looks at them."""
+    ingest_tokens: dict[Name, str] = field(default_factory=dict)
+    """Who may post events over HTTP: name of the instance it speaks for = its token."""
+    tenant_tokens: dict[Name, str] = field(default_factory=dict)
+    """Who may see and change over HTTP what one tenant has: its name = its token; needs `http_token`."""
     half_life_days: Annotated[float, Meta(gt=0, le=36_500)] = HALF_LIFE_DAYS
     """The word of an instance not heard from for so long counts half."""
+    insight_instances_min: Annotated[int, Meta(ge=INSTANCES_MIN, le=1_000)] = INSTANCES_MIN
+    """What fewer instances know, those not counted that are set aside, is no insight; the same on every hub."""
     orchestrator_role: Literal["primary", "standby", ""] = ""
     """Of several hubs on one database one leads: a primary rather than a standby; empty: whoever comes first."""
     leadership_ttl_seconds: Seconds = 10.0

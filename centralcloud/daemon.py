@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import socket
 import uuid
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import Final
 
@@ -15,14 +15,17 @@ from centralcloud import jobs
 from centralcloud.aggregator import Aggregator
 from centralcloud.config import CentralcloudSettings
 from centralcloud.ingest.consumer import Ingest
+from centralcloud.ingest.flow import Pressure
 from centralcloud.ingest.presence import Presence
 from centralcloud.leadership import LEADER
+from centralcloud.measures import hub_measures, pressure_measure
 from centralcloud.queries.service import Queries
 from centralcloud.schedules import schedule_table
-from centralcloud.store import MIGRATIONS
+from centralcloud.store import MIGRATIONS, changes, tenancy
 from centralcloud.store.presence import Patience
 from centralcloud.store.sessions import limit_idle_transactions
-from shared import fires, leader
+from centralcloud.wellbeing import health_of, watch_parts
+from shared import fires, leader, tracing
 from shared import log as logging
 from shared.bus import Bus
 from shared.database import connect_engine, wait_until_reachable
@@ -32,16 +35,17 @@ from shared.jobs.meter import JobMeter
 from shared.jobs.worker import Worker
 from shared.jobs.workers import WorkerSettings
 from shared.leader import Leadership
+from shared.measuring import Meter, bus_measure, watch_pool
 from shared.metrics import Metrics
 from shared.migrations import upgrade_in_thread
+from shared.nats_service import NatsService
 from shared.notices import Notices
+from shared.passport import passport_of
+from shared.restarting import Restarted
 from shared.runner import run_daemon
 from shared.schedule import Schedules, overridden
 from shared.service import Service
 from shared.version import VERSION
-
-CHANGES: Final = "flocklore_changes"
-"""Said by a hub that took in observations, for the one that leads to merge them."""
 
 RECEIVING: Final = frozenset({"hybrid", "ingestor"})
 ANSWERING: Final = frozenset({"hybrid", "web", "read_only"})
@@ -54,7 +58,8 @@ def main(settings: CentralcloudSettings) -> Exit:
     logging.configure(
         level=settings.log_level, form=settings.log_format, syslog=settings.syslog, service="centralcloud"
     )
-    return run_daemon(lambda: build(settings), ready_file=settings.ready_file)
+    with tracing.exporting(settings.trace_url, "centralcloud", _process_name(settings)):
+        return run_daemon(lambda: build(settings), ready_file=settings.ready_file)
 
 
 @asynccontextmanager
@@ -62,55 +67,100 @@ async def build(settings: CentralcloudSettings) -> AsyncIterator[Sequence[Servic
     """Yield the services in start order; what they share is closed after they have stopped.
 
     Every hub takes in and answers, or what its role says; what the one that leads does beside that is written through
-    `leadership.engine`.
+    `leadership.engine`. What is shown over HTTP is there before the database is, to say that we wait for it, and has
+    connections of its own: neither can starve ingest, or be starved by it.
     """
     if not settings.nats_servers:
         raise ConfigurationError("nats_url: centralcloud needs NATS; set NATS_URL, or run `flocklore up`")
     async with database(settings.database_url, settings.state_dir, "centralcloud") as url:
-        engine = connect_engine(url, application="centralcloud")
-        limit_idle_transactions(engine)
+        engine, web_engine = (connect_engine(url, application=name) for name in ("centralcloud", "centralcloud web"))
+        for one in (engine, web_engine):
+            limit_idle_transactions(one)
+        services = _services(engine, web_engine, url, settings)
+        early = [service for service in services if service.name == "http"]
         try:
+            for service in early:
+                await service.start()
             await wait_until_reachable(engine)
             await upgrade_in_thread(url, MIGRATIONS)
-            yield _services(engine, url, settings)
+            await tenancy.prepare(engine)
+            yield services
         finally:
+            for service in early:
+                await service.stop()
             await engine.dispose()
+            await web_engine.dispose()
 
 
-def _services(engine: AsyncEngine, url: str, settings: CentralcloudSettings) -> list[Service]:
+def _services(engine: AsyncEngine, web_engine: AsyncEngine, url: str, settings: CentralcloudSettings) -> list[Service]:
     metrics = Metrics()
+    watch_pool(metrics, "work", engine)
+    watch_pool(metrics, "web", web_engine)
     bus = Bus(
         settings.nats_servers,
         client_name="centralcloud",
         inbox_prefix=f"_INBOX.centralcloud.{uuid.uuid4().hex}",
-        credentials=settings.nats_credentials,
+        passport=passport_of(settings),
         metrics=metrics,
     )
     leadership = _leadership(engine, settings, metrics)
-    aggregator = Aggregator(leadership.engine, bus, metrics, half_life_days=settings.half_life_days)
+    aggregator = Aggregator(
+        leadership.engine,
+        bus,
+        metrics,
+        half_life_days=settings.half_life_days,
+        instances_min=settings.insight_instances_min,
+    )
     table = overridden(schedule_table(leadership.engine, bus, aggregator, metrics), settings.schedules)
     schedules = Schedules(leadership.engine, table, metrics)
-    leadership.lead(aggregator, schedules)
+    meter = Meter("fleet meter", metrics, hub_measures(engine, bus, metrics, settings.region))
+    leadership.lead(aggregator, schedules, meter)
     notices = Notices(engine)
-    notices.on(CHANGES, aggregator.notify)
+    notices.on(changes.CHANNEL, aggregator.notify)
     notices.on(fires.CHANNEL, schedules.wake)
     notices.on(leader.CHANNEL, leadership.hear)
 
     def arrived() -> None:
         if leadership.leading:
-            aggregator.notify()
+            aggregator.notify(tracing.current())
         else:
-            notices.say(CHANGES)
+            notices.say(changes.CHANNEL, tracing.current())
 
-    services: list[Service] = [bus, notices]
+    services: list[Service] = [bus, notices, Meter("meter", metrics, [bus_measure(bus, metrics)])]
     if settings.role in ANSWERING:
         Queries(engine, bus)
     if settings.role in LEADING:
-        services.append(leadership)
+        services.append(Restarted(leadership, metrics))
     if settings.role in RECEIVING:
-        Presence(engine, bus, Patience(settings.silence_seconds, settings.suspect_seconds))
-        services.append(Ingest(engine, bus, metrics, replicas=settings.stream_replicas, on_commit=arrived))
-    return [*services, _worker(engine, url, settings, metrics)]
+        services += _receiving(engine, bus, settings, metrics, arrived)
+    services.append(_worker(engine, url, settings, metrics))
+    health = health_of(web_engine, bus, settings, name=_process_name(settings))
+    NatsService(bus, health, name="centralcloud", process=health.instance_id)
+    if settings.http_port is not None:
+        from centralcloud.surface import show  # noqa: PLC0415 - a fifth of a second, for those that serve alone
+
+        answers = settings.role in ANSWERING
+        services = [*show(web_engine, bus, notices, settings, metrics, health, answers=answers), *services]
+    watch_parts(health, services)
+    return [*services, health]
+
+
+def _receiving(
+    engine: AsyncEngine, bus: Bus, settings: CentralcloudSettings, metrics: Metrics, arrived: Callable[[], None]
+) -> list[Service]:
+    """Make the parts that take in; ingest may fail, and be started again, without the others noticing."""
+    presence = Presence(engine, bus, Patience(settings.silence_seconds, settings.suspect_seconds))
+    ingest = Ingest(
+        engine,
+        bus,
+        metrics,
+        replicas=settings.stream_replicas,
+        on_commit=arrived,
+        signatures=settings.signatures,
+    )
+    pressure = Pressure(bus, ingest, settings.backlog_max)
+    gauge = Meter("pressure meter", metrics, [pressure_measure(bus, pressure, metrics)])
+    return [presence, Restarted(ingest, metrics), pressure, gauge]
 
 
 def _worker(engine: AsyncEngine, url: str, settings: CentralcloudSettings, metrics: Metrics) -> Worker:
@@ -124,7 +174,8 @@ def _worker(engine: AsyncEngine, url: str, settings: CentralcloudSettings, metri
         dead_seconds=settings.dead_seconds,
         queues=(settings.queues or None) if works else {},
     )
-    return Worker(engine, url, jobs.handlers(engine) if works else [], told, JobMeter(metrics))
+    bound = jobs.handlers(engine) if works else []
+    return Worker(engine, url, bound, told, JobMeter(metrics, told.name, bound))
 
 
 def _process_name(settings: CentralcloudSettings) -> str:

@@ -14,7 +14,7 @@ from typing import Final
 import msgspec
 import structlog
 from msgspec import Struct
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from shared import grants
 from shared.database import transaction
@@ -70,15 +70,27 @@ class Standing(Struct, frozen=True):
 
 
 async def read_standing(engine: AsyncEngine) -> Standing:
-    """Read who leads."""
-    prefix = candidates_prefix(LEADER)
+    """Read who leads, in a transaction of its own."""
     async with transaction(engine) as connection:
-        leader = await grants.holding(connection, LEADER)
-        present = await grants.holdings(connection, prefix)
-        failovers = await grants.failovers(connection, LEADER)
-        overlapping = await grants.overlapping(connection, DAY)
-    candidates = [_candidate(one, leader) for one in present]
-    return Standing(_leader(leader, candidates), candidates, failovers, overlapping)
+        return await standing(connection)
+
+
+async def present(connection: AsyncConnection) -> tuple[Leader | None, list[Candidate]]:
+    """Read who leads, and who could."""
+    leader = await grants.holding(connection, LEADER)
+    candidates = [_candidate(one, leader) for one in await grants.holdings(connection, candidates_prefix(LEADER))]
+    return _leader(leader, candidates), candidates
+
+
+async def standing(connection: AsyncConnection) -> Standing:
+    """Read who leads, and how it came to that."""
+    leader, candidates = await present(connection)
+    return Standing(
+        leader,
+        candidates,
+        failovers=await grants.failovers(connection, LEADER),
+        overlapping=await grants.overlapping(connection, DAY),
+    )
 
 
 async def step_down(engine: AsyncEngine) -> Standing:

@@ -13,11 +13,10 @@ from centralcloud.calibrate import calibrate_all
 from centralcloud.config import SCHEDULES
 from centralcloud.leadership import look_for_two_leaders
 from centralcloud.routing import publish_priors
-from centralcloud.store import changes, registry, retention, statistics
+from centralcloud.store import activity, changes, registry, retention, samples, statistics
 from shared.bus import Bus
 from shared.database import transaction
 from shared.jobs import queue, workers
-from shared.jobs.meter import measure_depth
 from shared.metrics import Metrics
 from shared.schedule import DAY, Task
 
@@ -41,7 +40,7 @@ def schedule_table(engine: AsyncEngine, bus: Bus, aggregator: Aggregator, metric
         "calibration": lambda: calibrate_all(engine),
         "routing": lambda: publish_priors(engine, bus),
         "cleanup": lambda: clean_up(engine),
-        "registry": lambda: tend_registry(engine, metrics),
+        "registry": lambda: tend_registry(engine),
         "leadership": lambda: look_for_two_leaders(engine, metrics),
     }
     return [Task(name, every_seconds, works[name]) for name, every_seconds in SCHEDULES.items()]
@@ -59,18 +58,30 @@ async def report_statistics(engine: AsyncEngine, bus: Bus) -> None:
 
 async def clean_up(engine: AsyncEngine, kept_seconds: float = KEPT_SECONDS) -> None:
     """Delete what was confirmed or replayed long ago, in small transactions."""
-    for delete in (retention.delete_envelopes, retention.delete_replayed_letters):
+    for delete in (retention.delete_envelopes, retention.delete_replayed_letters, retention.delete_posts):
         await _delete_all(engine, delete, kept_seconds)
 
 
-async def tend_registry(engine: AsyncEngine, metrics: Metrics) -> None:
+async def tend_registry(engine: AsyncEngine) -> None:
     """Set silent instances offline; forget those long gone that left nothing, processes, and jobs."""
     async with transaction(engine) as connection:
         await registry.mark_silent_offline(connection)
         await registry.purge(connection)
         await workers.purge(connection)
         await queue.prune(connection, kept_seconds=FINISHED_KEPT_SECONDS, limit=DELETED_MAX)
-        await measure_depth(connection, metrics, region="")
+    await take_samples(engine)
+
+
+async def take_samples(engine: AsyncEngine) -> None:
+    """Keep how every tenant stands, for charts; forget what is too old of that, and of the feed."""
+    async with transaction(engine) as connection:
+        tenants = await samples.tenants(connection)
+    for tenant in tenants:
+        async with transaction(engine) as connection:
+            await samples.take(connection, tenant)
+    async with transaction(engine) as connection:
+        await samples.prune(connection, DELETED_MAX)
+        await activity.prune(connection, activity.KEPT_MAX)
 
 
 async def _delete_all(engine: AsyncEngine, delete: Delete, kept_seconds: float) -> None:

@@ -72,6 +72,10 @@ class InstanceSettings(Settings, frozen=True, kw_only=True, forbid_unknown_field
     """Models to be tried in this order whatever is known, separated by commas."""
     routing_forbidden: str = ""
     """Models never to be chosen, separated by commas."""
+    routing_only: str = ""
+    """Models that alone may be chosen, separated by commas; empty: all that are known."""
+    routing_holdout: Share = 0.0
+    """Share of choices that is given to the incumbent by lot, so that what advice saves is measured against it."""
 
     @property
     def roots(self) -> list[Path]:

@@ -5,18 +5,18 @@ Advice and nothing else: whatever is done with it, the results recorded say what
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Final
 
 import msgspec
 import numpy as np
-from msgspec import Struct
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from instance.config import InstanceSettings
 from instance.learning.results.words import word
 from instance.learning.routing.choice import Choice, choose
+from instance.learning.routing.counts import known_models
 from instance.learning.routing.evidence import Evidence, evidence
 from instance.learning.routing.ledger import EMPTY, fleet_ledger, history
 from instance.learning.routing.outlook import Interval, Outlook
@@ -26,6 +26,7 @@ from instance.learning.routing.worlds import Constraints
 from instance.store import result_states, routing
 from instance.store.routing import Record
 from schemas.routing import VERIFIER
+from schemas.routing_advice import Advice, Expectation, Gain, Range, RouteQuery
 from shared.errors import UsageError
 
 DAYS: Final = 90
@@ -34,55 +35,8 @@ DAYS: Final = 90
 ROWS_MAX: Final = 1000
 """So many sums of a day, model and context are looked at, the latest: a day that fills hundreds has told enough."""
 
-PRIORS_MAX: Final = 150
-"""So many priors of the fleet, the nearest."""
-
-
-class Range(Struct, frozen=True):
-    """What is expected, and where it is with 95 % probability."""
-
-    low: float
-    expected: float
-    high: float
-
-
-class Expectation(Struct, frozen=True, kw_only=True):
-    """What is expected of a plan; None is unknown, never 0."""
-
-    plan: Plan
-    success: Range
-    cost_cents: Range | None
-    latency_ms: Range | None
-    latency_ms_p95: float | None
-    propensity: float
-    """How likely it was to be chosen."""
-
-
-class Gain(Struct, frozen=True, kw_only=True):
-    """What the plan is expected to gain on each job over the incumbent."""
-
-    saved_cents: Range | None
-    success: Range
-
-
-class Advice(Struct, frozen=True, kw_only=True):
-    """Which models to try, in this order, each after the verifier rejected the one before."""
-
-    id: int
-    """Of the record; recorded with a result as context `route`, it says what became of the advice."""
-    at: datetime
-    job_type: str
-    context: Mapping[str, str]
-    verifier: str | None
-    plan: Plan
-    reason: str
-    propensity: float
-    """How likely this plan was to be chosen."""
-    seed: int | None
-    expected: Expectation | None
-    """None where nothing is known or nothing was to be chosen."""
-    against_incumbent: Gain | None
-    alternatives: tuple[Expectation, ...]
+PRIORS_MAX: Final = 400
+"""So many priors of the fleet, the nearest: eight models that were tried after each other have 64 in each context."""
 
 
 def task_of(job_type: str, context: Mapping[str, str], verifier: str | None) -> Task:
@@ -110,37 +64,65 @@ def constraints_of(
     latency_seconds_max: float | None = None,
     exploration: float | None = None,
 ) -> Constraints:
-    """Join the settings with what is asked of one choice, which comes first; models forbidden by either are."""
+    """Join the settings with what is asked of one choice, which comes first; models forbidden by either are.
+
+    `UsageError` when they contradict each other.
+    """
     always = plan_of(settings.routing_pinned if pinned is None else pinned)
     never = {word(model) for model in forbidden} | set(_models(settings.routing_forbidden))
+    only = set(_models(settings.routing_only))
     if both := sorted(never & set(always or ())):
         raise UsageError(f"{both[0]} is pinned and forbidden; take one of them back")
+    if only and (others := sorted(set(always or ()) - only)):
+        raise UsageError(f"{others[0]} is pinned and not in `routing_only`; take one of them back")
     return Constraints(
         success_min=settings.routing_success_min if success_min is None else success_min,
         latency_ms_p95_max=None if latency_seconds_max is None else 1000 * latency_seconds_max,
         incumbent=plan_of(incumbent or ""),
         pinned=always,
         forbidden=frozenset(never),
+        only=frozenset(only) or None,
         exploration=settings.routing_exploration if exploration is None else exploration,
+        holdout=settings.routing_holdout,
         is_off=not settings.routing,
     )
 
 
-async def known(connection: AsyncConnection, task: Task, today: date) -> Evidence:
-    """Gather what is known for a task: results of this instance that are counted, and the fleet's priors."""
+async def answer(connection: AsyncConnection, settings: InstanceSettings, query: RouteQuery, *, by: str) -> Advice:
+    """Advise a program that asks; `UsageError` or `NotFoundError` say what is wrong with what it asks."""
+    constraints = constraints_of(
+        settings,
+        pinned=None if query.pinned is None else ",".join(query.pinned),
+        forbidden=query.forbidden,
+        incumbent=",".join(query.incumbent),
+        success_min=query.success_min,
+        latency_seconds_max=query.latency_seconds_max,
+        exploration=query.exploration,
+    )
+    task = task_of(query.job_type, query.context, query.verifier)
+    return await advise(connection, task, constraints, by=by, rng=np.random.default_rng())
+
+
+async def known(connection: AsyncConnection, task: Task, today: date, named: Collection[str] = ()) -> Evidence:
+    """Gather what is known for a task: results of this instance that are counted, and the fleet's priors.
+
+    Models `named` may be tried before anybody has tried them.
+    """
     kinds = [task.job_type]
     if task.verifier is not None:
         kinds += [VERIFIER + task.verifier, VERIFIER + task.verifier + REJECTED]
     here = await result_states.latest(connection, kinds, today - timedelta(days=DAYS - 1), ROWS_MAX)
     said = await routing.nearest(connection, kinds, task.context, PRIORS_MAX)
-    return evidence(task, history(here, today), fleet_ledger(said, today) if said is not None else EMPTY)
+    own, fleet = history(here, today), fleet_ledger(said, today) if said is not None else EMPTY
+    return evidence(task, own, fleet, known_models(task, (*own, fleet), named))
 
 
 async def advise(
     connection: AsyncConnection, task: Task, constraints: Constraints, *, by: str, rng: np.random.Generator
 ) -> Advice:
     """Choose a plan and write down which; `NotFoundError` when nothing is known and there is no incumbent."""
-    choice = choose(await known(connection, task, datetime.now(UTC).date()), constraints, rng)
+    found = await known(connection, task, datetime.now(UTC).date(), constraints.only or ())
+    choice = choose(found, constraints, rng)
     written = Record(
         job_type=task.job_type,
         context=task.context,
@@ -149,6 +131,7 @@ async def advise(
         propensity=choice.propensity,
         seed=choice.seed,
         reason=choice.reason,
+        held_out=choice.held_out,
         constraints=msgspec.to_builtins(constraints),
         chosen_by=by,
     )
@@ -167,6 +150,7 @@ def _advice(choice: Choice, written: Record, number: int, at: datetime) -> Advic
         reason=choice.reason,
         propensity=choice.propensity,
         seed=choice.seed,
+        held_out=choice.held_out,
         expected=None if choice.outlook is None else _expectation(choice.outlook),
         against_incumbent=against and Gain(saved_cents=_range(against.saved_cents), success=Range(*against.success)),
         alternatives=tuple(map(_expectation, choice.alternatives)),

@@ -17,14 +17,13 @@ from instance.learning.prices import prices
 from instance.learning.search.sentences.model import installed
 from instance.recording.labelling import label_from_git
 from instance.recording.watch import Watch
-from instance.store import outbox, results
+from instance.store import outbox
+from instance.store.result_jobs import record_jobs
 from instance.sync.downlink import Downlink
 from instance.sync.receipts import Receipts
-from instance.sync.results import say_results
+from instance.sync.results import prune_results, say_results
 from shared.database import transaction
 from shared.jobs import queue, workers
-from shared.jobs.meter import measure_depth
-from shared.metrics import Metrics
 from shared.schedule import DAY, Task
 from shared.workflows import runs
 
@@ -36,25 +35,27 @@ def schedule_table(
     engine: AsyncEngine,
     settings: InstanceSettings,
     student: Student,
-    metrics: Metrics,
     receipts: Receipts | None,
     downlink: Downlink | None,
 ) -> list[Task]:
     """Rows of the schedule; those that a process of this role cannot do are there and never run."""
-    watch = Watch(engine, settings, prices(Path(settings.prices) if settings.prices else None))
+    watch = _watch(engine, settings) if settings.watch_transcripts else None
 
     async def cleanup() -> None:
         async with transaction(engine) as connection:
             await outbox.prune(connection, receipts.durable_wm if receipts else 0)
             await workers.purge(connection)
-            await results.prune(connection)
+            await prune_results(connection)
         await tidy_jobs(engine)
 
     async def count_results() -> None:
         async with transaction(engine) as connection:
-            await results.record_jobs(connection)
-            await measure_depth(connection, metrics, settings.region)
+            await record_jobs(connection)
         await say_results(engine, student.on_said)
+
+    async def read_transcripts() -> None:
+        if watch is not None:
+            await watch.read_new()
 
     async def download() -> None:
         if downlink is not None:
@@ -67,7 +68,7 @@ def schedule_table(
         "pattern_mining": lambda: study_queued(engine, student),
         "pattern_sync": student.say,
         "results": count_results,
-        "transcripts": watch.read_new,
+        "transcripts": read_transcripts,
         "labels": lambda: label_from_git(engine, settings.roots, datetime.now(UTC)),
         "statistics": student.report,
         "embedding": lambda: order_embedding(engine),
@@ -75,6 +76,10 @@ def schedule_table(
     }
     idle = _never(settings, hears=downlink is not None, says=receipts is not None)
     return [Task(name, None if name in idle else seconds, works[name]) for name, seconds in SCHEDULES.items()]
+
+
+def _watch(engine: AsyncEngine, settings: InstanceSettings) -> Watch:
+    return Watch(engine, settings, prices(Path(settings.prices) if settings.prices else None))
 
 
 def _never(settings: InstanceSettings, *, hears: bool, says: bool) -> set[str]:

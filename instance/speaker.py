@@ -16,11 +16,13 @@ from typing import Final
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from instance.advisor import Advisor
 from instance.agents.student import Student
 from instance.config import InstanceSettings
+from instance.measures import flow_measure, instance_measures
 from instance.naming import default_instance_id
 from instance.schedules import schedule_table
-from instance.store import identity, outbox
+from instance.store import identity, outbox, signing_key
 from instance.store.identity import Identity
 from instance.sync.downlink import Downlink
 from instance.sync.heartbeat import Heartbeats
@@ -33,8 +35,10 @@ from shared.bus import Bus
 from shared.database import transaction
 from shared.errors import AlreadyRunningError, UnreachableError
 from shared.lease import Lease
+from shared.measuring import Measure, Meter, bus_measure
 from shared.metrics import Metrics
 from shared.notices import Notices
+from shared.passport import passport_of
 from shared.schedule import CHANNEL, Schedules, overridden
 from shared.service import Service, first_end
 
@@ -83,7 +87,7 @@ class Speaker(Service):
             await self.parts.pop().stop()
 
     async def _begin(self) -> None:
-        lease = Lease(self._engine, "instance", holder=secrets.token_hex(16))
+        lease = Lease(self._engine, "instance", holder=secrets.token_hex(16), metrics=self._metrics)
         await self._start(lease)
         try:
             for part in await self._speaking(lease):
@@ -102,17 +106,18 @@ class Speaker(Service):
         log.info("Registering instance", instance=me.instance_id, tenant=me.tenant)
         if settings.isolated:
             log.warning("isolated: no NATS is configured, so what is learned stays here; set NATS_URL to share it")
-            return self._schedules(None, None)
+            return [*self._schedules(None, None), self._meter()]
         bus = Bus(
             settings.nats_servers,
             client_name=me.instance_id,
             inbox_prefix=inbox_prefix(Sender(me.tenant, me.instance_id)),
-            credentials=settings.nats_credentials,
+            passport=passport_of(settings),
             metrics=metrics,
         )
         downlink = Downlink(engine, bus, me.tenant, metrics)
         if settings.role == "read_only":
-            return [bus, downlink, *self._schedules(None, downlink)]
+            return [bus, downlink, *self._schedules(None, downlink), self._meter(bus_measure(bus, metrics))]
+        Advisor(engine, bus, settings, Sender(me.tenant, me.instance_id))
         source = Source(instance_id=me.instance_id, hostname=socket.gethostname(), environment=settings.environment)
         uplink = Uplink(engine, bus, lease, me, source, metrics)
         receipts = Receipts(
@@ -126,10 +131,15 @@ class Speaker(Service):
         )
         beats = Heartbeats(engine, bus, me, worker=self._worker, every_seconds=settings.heartbeat_seconds)
         self._student.on_said = uplink.wake
-        return [bus, receipts, beats, uplink, downlink, *self._schedules(receipts, downlink)]
+        meter = self._meter(bus_measure(bus, metrics), flow_measure(uplink.pace, metrics))
+        return [bus, receipts, beats, uplink, downlink, *self._schedules(receipts, downlink), meter]
+
+    def _meter(self, *further: Measure) -> Meter:
+        measures = instance_measures(self._engine, self._metrics, self._settings.region)
+        return Meter("meter", self._metrics, [*measures, *further])
 
     def _schedules(self, receipts: Receipts | None, downlink: Downlink | None) -> list[Service]:
-        table = schedule_table(self._engine, self._settings, self._student, self._metrics, receipts, downlink)
+        table = schedule_table(self._engine, self._settings, self._student, receipts, downlink)
         schedules = Schedules(self._engine, overridden(table, self._settings.schedules), self._metrics)
         notices = Notices(self._engine)
         notices.on(CHANNEL, schedules.wake)
@@ -143,6 +153,7 @@ async def enrol(engine: AsyncEngine, settings: InstanceSettings) -> Identity:
     """
     async with transaction(engine) as connection:
         await outbox.prepare(connection)
+        await signing_key.prepare(connection)
         before = await identity.get(connection)
         name = settings.instance_id or default_instance_id()
         if before is not None and (settings.instance_id is None or await identity.is_shared(connection, name)):

@@ -22,7 +22,9 @@ class StartFailedError(FlockloreError):
     """The mesh in the background ended instead of becoming ready; the exit code is its own."""
 
 
-def start_in_background(state: Path, directories: Sequence[Path], report: Callable[[str], None]) -> MeshStatus:
+def start_in_background(
+    state: Path, directories: Sequence[Path], profile: str, report: Callable[[str], None]
+) -> MeshStatus:
     """Start `flocklore up` in a session of its own and return its status once every part is ready.
 
     AlreadyRunningError if one runs; StartFailedError if it ended; DegradedError if a part is still not ready after
@@ -31,7 +33,7 @@ def start_in_background(state: Path, directories: Sequence[Path], report: Callab
     if status := read_status(state):
         raise already_running(status, state)
     log = state / LOGS / "mesh.log"
-    process = _spawn(state, directories, log)
+    process = _spawn(state, directories, profile, log)
     deadline = time.monotonic() + READY_SECONDS_MAX
     told: set[str] = set()
     while time.monotonic() < deadline:
@@ -46,11 +48,11 @@ def start_in_background(state: Path, directories: Sequence[Path], report: Callab
     raise DegradedError(f"not everything is ready after {READY_SECONDS_MAX:g} s; see `flocklore status`")
 
 
-def _spawn(state: Path, directories: Sequence[Path], log: Path) -> subprocess.Popen[bytes]:
+def _spawn(state: Path, directories: Sequence[Path], profile: str, log: Path) -> subprocess.Popen[bytes]:
     where = [str(directory.resolve()) for directory in directories]
     with open_log(log) as output:
         return subprocess.Popen(
-            module_command("mesh", "up", "--state-dir", str(state), "--", *where),
+            module_command("mesh", "up", "--state-dir", str(state), "--profile", profile, "--", *where),
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,

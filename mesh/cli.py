@@ -24,6 +24,7 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "up": Lazy("mesh.up_cli:up", "Start everything: servers, centralcloud, an instance for each directory."),
     "down": Lazy("mesh.up_cli:down", "Stop everything that `up` started."),
     "status": Lazy("mesh.status_cli:status", "Show what runs and where."),
+    "open": Lazy("mesh.open_cli:open_dashboard", "Open the dashboard in a browser."),
     "logs": Lazy("mesh.status_cli:logs", "Show the logs of the parts."),
     "demo": Lazy("mesh.demo_cli:demo", "Play the whole story on real servers and real code."),
     "instance": Lazy("instance.cli.instances:instance", "Run one instance, or look after the registered ones."),
@@ -41,7 +42,11 @@ COMMANDS: Final[dict[str, Lazy]] = {
     "schedule": Lazy("mesh.schedule_cli:schedule", "See what runs when; have it run now, or no more."),
     "locks": Lazy("mesh.locks_cli:locks", "See who holds which lock, and take one away."),
     "doctor": Lazy("mesh.doctor:doctor", "Check what Flocklore needs, and say how to mend what is missing."),
+    "support-bundle": Lazy(
+        "mesh.support_cli:support_bundle", "Write one file for somebody who helps, without secrets."
+    ),
     "db": Lazy("mesh.db_cli:db", "Look after the databases: schema, backups, moves."),
+    "nats": Lazy("mesh.nats_cli:nats", "Make a NATS server that knows its clients, and say who they are."),
     "schema": Lazy("mesh.schema_cli:schema", "Export and check the wire contract."),
     "config": Lazy("mesh.config_cli:config", "Show the settings and where each came from."),
     "version": Lazy("mesh.misc_cli:version", "Show the version."),

@@ -6,16 +6,21 @@ import json
 import os
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from functools import partial
+from itertools import zip_longest
 from pathlib import Path
 
+from mesh.front import Front
 from mesh.parts import DaemonPart, Part, ServerPart
 from mesh.plan import CENTRALCLOUD, Addresses, Instance, Workspace, name_instances, plan_daemons
+from mesh.profiles import SINGLE, Profile
 from mesh.status import MeshStatus, read_status
 from mesh.supervisor import Supervisor
 from shared.config import Settings, resolve
 from shared.embedded.claim import Claim
 from shared.embedded.databases import create_missing, url_of
 from shared.embedded.nats import EmbeddedNats
+from shared.embedded.nodes import ALONE, cluster
 from shared.embedded.postgres import EmbeddedPostgres
 from shared.errors import AlreadyRunningError
 
@@ -55,26 +60,45 @@ def already_running(status: MeshStatus | None, state: Path) -> AlreadyRunningErr
 
 
 def build(
-    state: Path, settings: Settings, workspaces: Sequence[Workspace], report: Callable[[str], None]
+    state: Path,
+    settings: Settings,
+    workspaces: Sequence[Workspace],
+    report: Callable[[str], None],
+    profile: Profile = SINGLE,
 ) -> Supervisor:
     """Return the supervisor of a mesh that studies `workspaces`; a NATS of ours is started, to know its port."""
     instances = _named(state, workspaces)
     databases = [CENTRALCLOUD, *(instance.database for instance in instances)]
     database_url, postgres = _postgres(state, settings, databases)
-    nats_url, nats = _nats(state, settings)
+    nats_url, nats = _nats(state, settings, profile)
     addresses = Addresses(state, nats_url, database_url)
-    centralcloud, *spokes = (
-        DaemonPart(plan, _log(state, plan.name)) for plan in plan_daemons(instances, addresses, os.environ)
-    )
-    return Supervisor(state, [postgres, nats, [centralcloud], spokes], report)
+    hubs = profile.hubs_with(len(nats)) if nats else profile.hubs
+    plans = plan_daemons(instances, addresses, os.environ, hubs)
+    fronts = [Front(state, settings, place) for place in range(len(hubs))]
+    daemons = [DaemonPart(plan, _log(state, plan.name), front) for plan, front in zip_longest(plans, fronts)]
+    centralclouds, spokes = daemons[: len(hubs)], daemons[len(hubs) :]
+    # One group each: the standby stops before the primary, else it would take over for a moment.
+    return Supervisor(state, [postgres, nats, *([hub] for hub in centralclouds), spokes], report)
 
 
-def _nats(state: Path, settings: Settings) -> tuple[str, list[Part]]:
+def _nats(state: Path, settings: Settings, profile: Profile) -> tuple[str, list[Part]]:
     if settings.nats_servers:
         return ",".join(settings.nats_servers), []
-    server = EmbeddedNats(state / "nats", port=settings.nats_port, log=_log(state, "nats"))
+    log = partial(_log, state)
+    if profile.clustered:
+        servers = cluster(state, log, port=settings.nats_port)
+    else:
+        servers = [EmbeddedNats(state / ALONE, port=settings.nats_port, log=log(ALONE))]
+    return ",".join(map(_started, servers)), [_nats_part(server) for server in servers]
+
+
+def _started(server: EmbeddedNats) -> str:
     server.start()
-    return server.url, [ServerPart("nats", server, lambda: server.url)]
+    return server.url
+
+
+def _nats_part(server: EmbeddedNats) -> Part:
+    return ServerPart(server.directory.name, server, lambda: server.url)
 
 
 def _postgres(state: Path, settings: Settings, databases: list[str]) -> tuple[Callable[[str], str], list[Part]]:

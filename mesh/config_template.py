@@ -19,15 +19,26 @@ TEMPLATE: Final = """\
 # nats_url = "nats://nats.example.org:4222"                           # one or several, comma-separated
 # nats_host = "nats.example.org"        # the same in two parts
 # nats_port = 4222
-# nats_credentials = "/etc/flocklore/nats.creds"
+# dns_cluster_query = "nats.internal"   # a name that stands for all servers there are now
+# nats_credentials = "/etc/flocklore/nats.creds"    # `flocklore nats add-instance` makes such a file
+# nats_tls_ca = "/etc/flocklore/ca.pem"             # who signs the servers' certificates; then all is encrypted
+# nats_tls_cert = "/etc/flocklore/client.pem"       # our own certificate, where servers ask for one
+# nats_tls_key = "/etc/flocklore/client.key"        # without it the key is in nats_tls_cert
 # log_level = "info"                    # debug, info, warning, error
 # log_format = "auto"                   # console, json; auto: console on a terminal
 # syslog = "localhost:514"              # host:port (UDP), or the path of a socket
 # ready_file = "/run/flocklore.ready"   # made when the daemon is ready
+# trace_url = "http://collector:4318/v1/traces"    # where spans are sent; needs flocklore[otel]
 # role = "hybrid"                       # hybrid, worker, ingestor, web, read_only
 # worker_id = "desk"                    # this process, among those that share the database
 # heartbeat_seconds = 5.0
 # dead_seconds = 30.0                   # a process silent for so long is dead; its jobs are run by others
+# http_port = 8080                      # where a daemon answers over HTTP (PORT); 0: any free port; by default nowhere
+# http_host = "127.0.0.1"               # another address than of this machine alone needs http_token
+# http_token = "a long random word"     # who sends it may read and change everything; by default who is on this machine
+# http_read_token = "another one"       # who sends it may read everything
+# http_names = "hub.example.org"        # further names it is reached by, comma-separated; needs http_token
+# http_requests_per_second = 200.0      # of each address; twice as many for a moment
 
 [instance]
 # instance_id = "my-machine"            # by default made of the host's name
@@ -46,6 +57,8 @@ TEMPLATE: Final = """\
 # routing_success_min = 0.8             # by default as good as the incumbent, or as the best single model
 # routing_pinned = "small-model"        # always this, comma-separated: tried in this order
 # routing_forbidden = "slow-model"      # never these, comma-separated
+# routing_only = "small,large"          # these alone may be chosen; empty: all that are known
+# routing_holdout = 0.0                 # share of choices that is the incumbent by lot, to measure advice against
 
 [instance.queues]
 # default = 10                          # the queues this process serves, and how many jobs at once; by default all
@@ -58,7 +71,14 @@ TEMPLATE: Final = """\
 # leadership_ttl_seconds = 10.0         # so long after the death of the leader another leads
 # leadership_check_seconds = 5.0
 # stream_replicas = 1                   # 3 in a NATS cluster of three or more
+# backlog_max = 5000                    # above so many events that wait, instances are asked to slow down
 # suspect_seconds = 30.0                # a holder silent for so long may be replaced
 # silence_seconds = 7.5                 # ... and this long by a restart of its own database
 # half_life_days = 90.0                 # the word of an instance silent for so long counts half
+
+[centralcloud.ingest_tokens]
+# ci-runner-1 = "a long random word"    # who sends it may post to /ingest as this instance
+
+[centralcloud.tenant_tokens]
+# team-a = "a long random word"         # who sends it may see and change what this tenant has
 """

@@ -7,6 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Protocol
 
+from mesh.front import Front
 from mesh.plan import DaemonPlan
 from shared.embedded.children import Child
 from shared.embedded.nats import EmbeddedNats
@@ -80,12 +81,13 @@ class ServerPart:
 
 
 class DaemonPart:
-    """A daemon that touches a file when it is ready."""
+    """A daemon that touches a file when it is ready; with a `front` it is told where to answer over HTTP."""
 
-    def __init__(self, plan: DaemonPlan, log: Path) -> None:
+    def __init__(self, plan: DaemonPlan, log: Path, front: Front | None = None) -> None:
         self.name = plan.name
         self.log = log
         self._plan = plan
+        self._front = front
         self._child: Child | None = None
 
     @property
@@ -95,15 +97,20 @@ class DaemonPart:
 
     @property
     def address(self) -> str | None:
-        """The directory it studies, if it is an instance."""
+        """Where it answers, or the directory it studies, if it is an instance."""
+        if self._front is not None:
+            return self._front.url
         return str(self._plan.studies) if self._plan.studies else None
 
     def start(self, directory: Path | None = None) -> None:
         """Start the process, in `directory` or where we are; it is ready later."""
         self._plan.ready_file.parent.mkdir(parents=True, exist_ok=True)
         self._plan.ready_file.unlink(missing_ok=True)
+        environment = dict(self._plan.environment)
+        if self._front is not None:
+            environment["PORT"] = str(self._front.choose())
         self._child = Child.spawn(
-            self._plan.command, log=self.log, environment=self._plan.environment, directory=directory or Path.cwd()
+            self._plan.command, log=self.log, environment=environment, directory=directory or Path.cwd()
         )
 
     def ready(self) -> bool:

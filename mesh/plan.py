@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import re
 import sys
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from shared.config import ENVIRONMENT_PREFIX
 from shared.errors import UsageError
 
 CENTRALCLOUD = "centralcloud"
@@ -16,7 +17,9 @@ INSTANCE_PREFIX = "instance-"
 # `instance_` and the id name a database, which has at most 63 bytes; some are left for a number.
 _ID_LENGTH_MAX = 48
 _INSTALLED_IN = ("site-packages", "dist-packages")
-_SAID_BY_US = ("INSTANCE_ID", "DATABASE_URL", "NATS_URL", "NATS_HOST", "NATS_PORT", "WORKSPACE", "READY_FILE")
+_SAID_BY_US = (
+    "INSTANCE_ID", "DATABASE_URL", "NATS_URL", "NATS_HOST", "NATS_PORT", "WORKSPACE", "READY_FILE", "PORT", "HTTP_PORT",
+)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +47,14 @@ class Instance:
     def database(self) -> str:
         """The database it has for itself."""
         return "instance_" + self.instance_id.replace("-", "_")
+
+
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """A process of centralcloud: its name among the parts, and what it is told beside what all are."""
+
+    name: str
+    told: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +106,16 @@ def name_instances(workspaces: Iterable[Workspace], known: Mapping[str, str]) ->
     return instances, ids
 
 
-def plan_daemons(instances: Iterable[Instance], addresses: Addresses, inherited: Mapping[str, str]) -> list[DaemonPlan]:
-    """Return centralcloud and the instances, in the order they are started."""
+def plan_daemons(
+    instances: Iterable[Instance],
+    addresses: Addresses,
+    inherited: Mapping[str, str],
+    hubs: Iterable[Hub] = (Hub(CENTRALCLOUD),),
+) -> list[DaemonPlan]:
+    """Return the processes of centralcloud and the instances, in the order they are started."""
     common = _common_environment(addresses, inherited)
     return [
-        _daemon(CENTRALCLOUD, CENTRALCLOUD, addresses, common | {"DATABASE_URL": addresses.database_url(CENTRALCLOUD)}),
+        *(_hub(hub, addresses, common) for hub in hubs),
         *(_instance(instance, addresses, common) for instance in instances),
     ]
 
@@ -116,6 +132,11 @@ def checkout_environment(inherited: Mapping[str, str]) -> dict[str, str]:
     checkout = [] if here.name in _INSTALLED_IN else [str(here)]
     parts = [part for part in (*inherited.get("PYTHONPATH", "").split(os.pathsep), *checkout) if part]
     return {**inherited, "PYTHONPATH": os.pathsep.join(dict.fromkeys(parts))}
+
+
+def _hub(hub: Hub, addresses: Addresses, common: Mapping[str, str]) -> DaemonPlan:
+    own = {"DATABASE_URL": addresses.database_url(CENTRALCLOUD), **hub.told}
+    return _daemon(hub.name, CENTRALCLOUD, addresses, _without(common, hub.told) | own)
 
 
 def _instance(instance: Instance, addresses: Addresses, common: Mapping[str, str]) -> DaemonPlan:
@@ -136,12 +157,17 @@ def _daemon(
 
 
 def _common_environment(addresses: Addresses, inherited: Mapping[str, str]) -> dict[str, str]:
-    kept = {name: value for name, value in inherited.items() if name.removeprefix("FLOCKLORE_") not in _SAID_BY_US}
-    return checkout_environment(kept) | {
+    return checkout_environment(_without(inherited, _SAID_BY_US)) | {
         "NATS_URL": addresses.nats_url,
         "FLOCKLORE_STATE_DIR": str(addresses.state),
         "FLOCKLORE_LOG_FORMAT": "json",
     }
+
+
+def _without(environment: Mapping[str, str], said: Collection[str]) -> dict[str, str]:
+    """Leave out what we say ourselves, also where it is written with the prefix."""
+    ours = {name.removeprefix(ENVIRONMENT_PREFIX) for name in said}
+    return {name: value for name, value in environment.items() if name.removeprefix(ENVIRONMENT_PREFIX) not in ours}
 
 
 def _new_id(suggested: str, taken: set[str]) -> str:

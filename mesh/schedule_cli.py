@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
     from sqlalchemy.ext.asyncio import AsyncConnection
 
-    from mesh.timetable import Row
+    from shared.timetable import Row
 
 _LOOK_SECONDS: Final = 0.2
 
@@ -110,8 +110,9 @@ def disable(*, name: str, queue: Queue, as_json: bool) -> None:
 
 
 def _rows(queue: Queue) -> list[Row]:
-    from mesh.timetable import configured, rows
+    from mesh.timetable import configured
     from shared import fires
+    from shared.timetable import rows
 
     times = configured(str(queue.found().kind))
 

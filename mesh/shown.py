@@ -29,6 +29,7 @@ def summary(document: dict[str, Any]) -> str:
             f"all ready after {document['uptime_seconds']:g} s, as process {document['pid']}",
             *parts,
             f"  data in {document['state']}",
+            f"dashboard {document['dashboard']} (`flocklore open`)",
             "`flocklore status` shows it, `flocklore logs -f` follows it, `flocklore down` stops it",
         ]
     )

@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 
+from mesh.plan import CENTRALCLOUD
 from shared.embedded.processes import ProcessIdentity
 from shared.errors import ConfigurationError
 
@@ -44,6 +45,11 @@ class MeshStatus(msgspec.Struct, frozen=True, kw_only=True):
         return all(part.ready for part in self.parts)
 
 
+def dashboard(status: MeshStatus) -> str | None:
+    """Where the dashboard is; None while centralcloud was never started."""
+    return next((part.address for part in status.parts if part.name == CENTRALCLOUD), None)
+
+
 def document(status: MeshStatus | None) -> dict[str, Any]:
     """Return what commands print with --json."""
     if status is None:
@@ -68,6 +74,7 @@ def document(status: MeshStatus | None) -> dict[str, Any]:
         "pid": status.supervisor.pid,
         "uptime_seconds": round(now - status.since, 1),
         "state": status.state,
+        "dashboard": dashboard(status),
         "parts": parts,
     }
 

@@ -20,12 +20,17 @@ from shared.errors import Exit, NotFoundError
 
 
 @click.command()
+@click.option("-w", "--watch", "watching", is_flag=True, help="Show who learns what as it happens, until Ctrl-C.")
 @state_dir_option
 @json_option
-def status(*, state_dir: str | None, as_json: bool) -> Exit:
+def status(*, watching: bool, state_dir: str | None, as_json: bool) -> Exit:
     """Show what runs and where; exit 3 when nothing does, 5 when a part is not ready."""
     state = _state(state_dir)
     found = document(read_status(state))
+    if watching and found["running"]:
+        from mesh.watch import watch  # noqa: PLC0415 - it lays out, and only a terminal pays for that
+
+        watch(found["dashboard"], load_settings(state_dir), as_json=as_json)
     show(found, _lines(found, state), as_json=as_json)
     if not found["running"]:
         return Exit.RUNNING

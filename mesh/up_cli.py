@@ -17,6 +17,7 @@ from mesh.background import start_in_background
 from mesh.composition import build, load_settings, only_one
 from mesh.discovery import installed_workspaces
 from mesh.plan import directory_workspaces
+from mesh.profiles import PROFILES
 from mesh.shown import say, state_dir_option, summary
 from mesh.status import document, read_status
 from mesh.supervisor import Supervisor
@@ -31,9 +32,16 @@ _POLL_SECONDS = 0.05
 @click.command()
 @click.argument("directories", nargs=-1, type=click.Path(exists=True, file_okay=False, path_type=Path))
 @click.option("-d", "--detach", is_flag=True, help="Return when everything is ready, and leave it running.")
+@click.option(
+    "--profile",
+    type=click.Choice(list(PROFILES)),
+    default="single",
+    show_default=True,
+    help="One of everything, or a NATS cluster of three and two hubs, of which any one may end.",
+)
 @state_dir_option
 @json_option
-def up(*, directories: tuple[Path, ...], detach: bool, state_dir: str | None, as_json: bool) -> None:
+def up(*, directories: tuple[Path, ...], detach: bool, profile: str, state_dir: str | None, as_json: bool) -> None:
     """Start NATS, PostgreSQL, centralcloud and one instance for each of DIRECTORIES.
 
     Without directories the instances study the Python standard library and the largest packages installed here.
@@ -44,12 +52,13 @@ def up(*, directories: tuple[Path, ...], detach: bool, state_dir: str | None, as
     # Progress is for people; with --json only the document goes to standard output.
     report = partial(say, err=as_json)
     if detach:
-        started = document(start_in_background(state, directories, report))
+        started = document(start_in_background(state, directories, profile, report))
         show(started, summary(started), as_json=as_json)
         return
     workspaces = directory_workspaces(directories) or installed_workspaces()
     with only_one(state):
-        asyncio.run(_run(build(state, settings, workspaces, report), report, as_json=as_json))
+        supervisor = build(state, settings, workspaces, report, PROFILES[profile])
+        asyncio.run(_run(supervisor, report, as_json=as_json))
 
 
 @click.command()

@@ -77,6 +77,14 @@ CHANNELS: Final = (
         "sync.reply",
     ),
     Channel(
+        "flow",
+        subjects.FLOW,
+        "flow",
+        "centralcloud",
+        ("centralcloud", "instance", "subscriber"),
+        "A hint to send more slowly while too much waits to be committed; it runs out by itself.",
+    ),
+    Channel(
         "heartbeat",
         subjects.heartbeat(_SENDER),
         "heartbeat",
@@ -169,6 +177,15 @@ CHANNELS: Final = (
         ("centralcloud",),
         "What the fleet has seen models do: priors for routing, a page at a time.",
         "routing.reply",
+    ),
+    Channel(
+        "routeQuery",
+        subjects.route(_SENDER),
+        "route.query",
+        "instance",
+        ("instance",),
+        "Programs with the credentials of an instance ask it which models to try on a task.",
+        "route.reply",
     ),
     Channel(
         "instancesQuery",

@@ -10,6 +10,7 @@ import msgspec
 from schemas.calibration import CalibrationPage, CalibrationQuery
 from schemas.envelope import Envelope
 from schemas.events import AnyEvent
+from schemas.flow import FlowHint
 from schemas.insights import (
     GlobalStatistics,
     InsightsPage,
@@ -24,6 +25,7 @@ from schemas.insights import (
 )
 from schemas.recommendations import RecommendationsPage, RecommendationsQuery
 from schemas.replies import Response
+from schemas.routing_advice import Advice, RouteQuery
 from schemas.routing_pages import RoutingPage, RoutingQuery, RoutingUpdated
 from schemas.sync import Goodbye, Heartbeat, Receipt, SyncRequest
 
@@ -55,6 +57,9 @@ MESSAGES: Final[dict[str, Any]] = {
     "insights.routing": RoutingUpdated,
     "routing.query": RoutingQuery,
     "routing.reply": Response[RoutingPage],
+    "route.query": RouteQuery,
+    "route.reply": Response[Advice],
+    "flow": FlowHint,
 }
 """Append only: a name, once published, keeps its meaning."""
 

@@ -11,6 +11,12 @@ from schemas.names import Epoch, Timestamp
 EVENTS_MAX: Final = 100
 BYTES_MAX: Final = 256 * 1024
 
+POSTED_EPOCH: Final = "0" * 32
+"""Of events whose sender numbers nothing: centralcloud does, in the order in which it takes them in."""
+
+POST_KEY: Final = "post"
+"""In the metadata of such an envelope: the same key is the same envelope, and taken in once."""
+
 Sequence = Annotated[int, Meta(ge=1, le=2**53 - 1, description="gapless within an epoch, first is 1")]
 
 

@@ -11,6 +11,15 @@ MESSAGE_ID: Final = "Nats-Msg-Id"
 EXPECTED_STREAM: Final = "Nats-Expected-Stream"
 TRACEPARENT: Final = "traceparent"
 
+SIGNATURE: Final = "Flocklore-Signature"
+"""By the key of the sender, of `signing.envelope_statement`; base64url. Absent: the sender does not sign."""
+
+SIGNING_KEY: Final = "Flocklore-Key"
+"""The public key of the signature."""
+
+SUCCESSION: Final = "Flocklore-Succession"
+"""Keys before that one, the oldest first, as `key.signature`, each of `signing.succession_statement` of the next."""
+
 
 def cloudevent(*, event_id: str, event_type: str, source: str, subject: str = "") -> dict[str, str]:
     """CloudEvents attributes as `ce-*` headers, values percent-encoded outside printable ASCII."""

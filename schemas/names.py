@@ -21,7 +21,10 @@ Text = Annotated[str, Meta(pattern=r"^[^\x00]*$", max_length=4096)]
 RepositoryKey = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$(?!\n)", description="blake2b-128, hex; never a name")]
 EventId = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$(?!\n)", description="random, hex; the same on every resend")]
 Epoch = Annotated[str, Meta(pattern=r"^[0-9a-f]{32}$(?!\n)", description="sorts by time of creation")]
-Count = Annotated[int, Meta(ge=0, le=2**53 - 1)]
+COUNT_MAX: Final = 2**53 - 1
+"""What every reader of JSON can tell from its neighbours. Whoever adds counts up stops here."""
+
+Count = Annotated[int, Meta(ge=0, le=COUNT_MAX)]
 Timestamp = Annotated[datetime, Meta(tz=True)]
 Share = Annotated[float, Meta(ge=0.0, le=1.0)]
 

@@ -17,6 +17,7 @@ REPUBLISH_DESTINATION: Final = "intelligence.{{wildcard(1)}}.{{wildcard(2)}}.lea
 HEARTBEATS: Final = "system.heartbeat.*.*"
 GOODBYES: Final = "system.goodbye.*.*"
 SYNC_REQUESTS: Final = "intelligence.sync.*.*"
+FLOW: Final = "intelligence.flow.all"
 INSIGHTS: Final = "intelligence.insights.*"
 INSIGHTS_AGGREGATED: Final = "intelligence.insights.aggregated"
 INSIGHTS_ROUTING: Final = "intelligence.insights.routing"
@@ -64,6 +65,11 @@ def receipt(sender: Sender) -> str:
 def sync(sender: Sender) -> str:
     """Where an instance asks for its receipt."""
     return f"intelligence.sync.{sender.tenant}.{sender.instance}"
+
+
+def route(sender: Sender) -> str:
+    """Where an instance is asked which models to try on a task."""
+    return f"intelligence.query.route.{sender.tenant}.{sender.instance}"
 
 
 def heartbeat(sender: Sender) -> str:

@@ -167,7 +167,7 @@ def _load(url: str, file: Path) -> None:
     told, secret = _connection(url)
     psql = [str(program("psql")), *told, "--quiet", "--no-psqlrc", "--single-transaction", "--set=ON_ERROR_STOP=1"]
     with (
-        subprocess.Popen([str(program("pg_restore")), "--no-owner", "--file=-", str(file)],
+        subprocess.Popen([str(program("pg_restore")), "--no-owner", "--no-privileges", "--file=-", str(file)],
                          env=environment(), stdout=subprocess.PIPE, stderr=subprocess.PIPE) as reading,
         subprocess.Popen(psql, env=environment() | secret, stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
                          stderr=subprocess.PIPE) as loading,

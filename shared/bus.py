@@ -18,8 +18,9 @@ from nats.aio.client import Client
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 
-from shared.errors import UnreachableError
+from shared.errors import ConfigurationError, UnreachableError
 from shared.metrics import Metrics
+from shared.passport import NO_PASSPORT, Passport, client_for, is_refusal
 from shared.service import Service
 
 log = structlog.get_logger(__name__)
@@ -31,6 +32,7 @@ REBUILD_SECONDS_MIN = 0.25
 REBUILD_SECONDS_MAX = 10.0
 DRAIN_SECONDS = 2
 HANDLERS_MAX = 64
+_INBOXES = "_INBOX."
 
 Handler = Callable[[Msg], Awaitable[None]]
 Callback = Callable[[], Awaitable[None]]
@@ -50,13 +52,12 @@ class Bus(Service):
     name = "bus"
 
     def __init__(self, servers: list[str], *, client_name: str, inbox_prefix: str, metrics: Metrics,
-                 credentials: str | None = None) -> None:  # fmt: skip
+                 passport: Passport = NO_PASSPORT) -> None:  # fmt: skip
         super().__init__()
         self.connected = asyncio.Event()
         self._servers = servers
         self._options: dict[str, Any] = {"name": client_name, "inbox_prefix": inbox_prefix}
-        if credentials:
-            self._options["user_credentials"] = credentials
+        self._passport = passport
         self._metrics = metrics
         self._client = Client()
         self._closed = asyncio.Event()
@@ -64,6 +65,8 @@ class Bus(Service):
         self._on_connect: list[Callback] = []
         self._on_disconnect: list[Callable[[], None]] = []
         self._handlers: set[asyncio.Task[None]] = set()
+        self._closing: set[asyncio.Task[None]] = set()
+        self._refused = False
 
     def subscribe(self, subject: str, handler: Handler, *, queue: str = "") -> None:
         """Have `handler` called for each message, at most 64 at once; to be said before the bus starts."""
@@ -76,6 +79,11 @@ class Bus(Service):
     def on_disconnect(self, callback: Callable[[], None]) -> None:
         """Have `callback` called as soon as the connection is lost."""
         self._on_disconnect.append(callback)
+
+    @property
+    def metrics(self) -> Metrics:
+        """What this process counts."""
+        return self._metrics
 
     @property
     def client(self) -> Client:
@@ -106,6 +114,11 @@ class Bus(Service):
             raise UnreachableError(f"no answer on {subject} within {timeout_seconds:g} s ({error})") from error
         return reply.data
 
+    async def open(self) -> None:
+        """Look at the credentials: a wrong path is told at once, and not by a daemon that waits for ever."""
+        self._passport.options()
+        self._passport.require_inbox(self._options["inbox_prefix"])
+
     async def run(self) -> None:
         """Connect, and build a new client whenever one has closed for good."""
         pause = REBUILD_SECONDS_MIN
@@ -117,6 +130,8 @@ class Bus(Service):
                 log.warning("NATS client closed for good; building a new one")
             except (nats.errors.Error, OSError, TimeoutError) as error:
                 log.debug("NATS not reached", servers=self._servers, error=str(error) or type(error).__name__)
+            except ConfigurationError as error:
+                log.warning("credentials cannot be read now; trying again", reason=str(error))
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))  # noqa: S311 - jitter
             pause = min(pause * 2, REBUILD_SECONDS_MAX)
 
@@ -133,27 +148,42 @@ class Bus(Service):
 
     async def _connect(self) -> None:
         self._closed.clear()
-        self._client = client = Client()
-        await client.connect(
-            self._servers,
-            error_cb=self._error,
-            disconnected_cb=self._disconnected,
-            reconnected_cb=self._reconnected,
-            closed_cb=self._client_closed,
-            connect_timeout=CONNECT_SECONDS,
-            reconnect_time_wait=1,
-            max_reconnect_attempts=-1,
-            allow_reconnect=True,
-            ping_interval=PING_SECONDS,
-            max_outstanding_pings=PINGS_OUTSTANDING_MAX,
-            drain_timeout=DRAIN_SECONDS,
-            pending_size=-1,  # while disconnected a publish fails at once: the outbox is the buffer
-            **self._options,
-        )
+        self._client = client = client_for(self._passport, self._servers)
+        await self._reach(client)
         for subscription in self._subscriptions:
             await client.subscribe(subscription.subject, queue=subscription.queue, cb=self._dispatch(subscription))
         await settled(client)
         await self._announce_connected()
+
+    async def _reach(self, client: Client) -> None:
+        """Connect with the credentials of this moment.
+
+        Who is refused must come back with what is in the file by then; nats-py, told to reconnect, would for ever try
+        again with what it has.
+        """
+        try:
+            await client.connect(
+                self._servers,
+                error_cb=self._error,
+                disconnected_cb=self._disconnected,
+                reconnected_cb=self._reconnected,
+                closed_cb=self._client_closed,
+                connect_timeout=CONNECT_SECONDS,
+                reconnect_time_wait=1,
+                max_reconnect_attempts=-1,
+                allow_reconnect=False,
+                ping_interval=PING_SECONDS,
+                max_outstanding_pings=PINGS_OUTSTANDING_MAX,
+                drain_timeout=DRAIN_SECONDS,
+                pending_size=-1,  # while disconnected a publish fails at once: the outbox is the buffer
+                **self._options,
+                **self._passport.options(),
+            )
+        except BaseException:
+            await client.close()
+            raise
+        client.options["allow_reconnect"] = True
+        self._refused = False
 
     def _dispatch(self, subscription: _Subscription) -> Handler:
         """Callbacks of one subscription run strictly one after another (nats.py#447): give each its own task."""
@@ -168,6 +198,10 @@ class Bus(Service):
 
     async def _handle(self, subscription: _Subscription, message: Msg) -> None:
         try:
+            if message.reply and not message.reply.startswith(_INBOXES):
+                # We may say what who asks may not: the answer must not become a word of ours to others.
+                log.warning("a question whose answer would go to others is dropped", subject=message.subject)
+                return
             await subscription.handler(message)
         except Exception:
             log.exception("handler failed", subject=message.subject)
@@ -199,6 +233,17 @@ class Bus(Service):
         log.debug("NATS error", kind=kind, error=str(error))
         if "permissions violation" in str(error).lower():
             log.error("NATS refused a subject; check this instance's permissions", error=str(error))
+        if is_refusal(error):
+            self._replace_client()
+
+    def _replace_client(self) -> None:
+        """Give up a client that reconnects with credentials the server no longer takes."""
+        if not self._refused:
+            log.error("NATS refuses these credentials; trying again with what their file says then")
+        self._refused = True
+        task = asyncio.create_task(self._client.close())  # not here: it would cancel the task that calls us
+        self._closing.add(task)
+        task.add_done_callback(self._closing.discard)
 
 
 async def settled(client: Client) -> None:

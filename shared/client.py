@@ -13,6 +13,7 @@ from schemas.subjects import Sender, inbox_prefix
 from shared.bus import Bus
 from shared.errors import ContractError, FlockloreError, NotFoundError, PermanentError, TransientError, UnreachableError
 from shared.metrics import Metrics
+from shared.passport import NO_PASSPORT, Passport
 
 T = TypeVar("T")
 
@@ -27,10 +28,10 @@ async def ask(
     answer: type[T],
     *,
     sender: Sender,
-    credentials: str | None = None,
+    passport: Passport = NO_PASSPORT,
     timeout_seconds: float = ANSWER_SECONDS,
 ) -> T:
-    """Return the data of the reply; `sender` owns the inbox it arrives in.
+    """Return the data of the reply; it arrives in the inbox of whom the credentials name, else of `sender`.
 
     UnreachableError when neither NATS nor centralcloud answers, NotFoundError, TransientError or PermanentError
     when centralcloud says that it cannot, ContractError when what it says cannot be read.
@@ -38,9 +39,9 @@ async def ask(
     bus = Bus(
         list(servers),
         client_name=f"flocklore command {sender.instance}",
-        inbox_prefix=inbox_prefix(sender),
+        inbox_prefix=inbox_prefix(passport.owner() or sender),
         metrics=Metrics(),
-        credentials=credentials,
+        passport=passport,
     )
     await bus.start()
     try:

@@ -37,12 +37,22 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """One or several servers, comma-separated."""
     nats_host: str | None = None
     nats_port: Port = 4222
+    dns_cluster_query: str | None = None
+    """A name that stands for all servers there are now; looked up anew for every attempt to connect."""
     nats_credentials: str | None = None
-    """Path of a credentials file."""
+    """Path of a credentials file, as `flocklore nats add-instance` makes one."""
+    nats_tls_ca: str | None = None
+    """Path of the certificate of who signs the servers' ones; with it nothing is said in the clear."""
+    nats_tls_cert: str | None = None
+    """Path of this client's own certificate, for servers that ask for one."""
+    nats_tls_key: str | None = None
+    """Path of the key to it; None: it is in the same file."""
     log_level: Literal["debug", "info", "warning", "error"] = "info"
     log_format: Literal["auto", "console", "json"] = "auto"
     syslog: str | None = None
     """`host:port` (UDP) or the path of a socket; None: none."""
+    trace_url: str | None = None
+    """Where spans are sent, OTLP over HTTP with its path: `http://collector:4318/v1/traces`; needs the extra `otel`."""
     ready_file: str | None = None
     """Created when the daemon is ready."""
     role: Role = "hybrid"
@@ -56,13 +66,26 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """How many jobs of a queue this process runs at once, where it differs from what the database says."""
     schedules: dict[str, str] = {}
     """Overrides of the schedule table: name = seconds, a cron line, or "off"."""
+    http_port: Annotated[int, Meta(ge=0, le=65_535)] | None = None
+    """Where it answers over HTTP; 0: any free port; None: nowhere."""
+    http_host: str = "127.0.0.1"
+    """The address it listens on; another than of this machine alone needs `http_token`."""
+    http_token: str | None = None
+    """Who sends it may read and change everything; None: whoever is on this machine may."""
+    http_read_token: str | None = None
+    """Who sends it may read everything."""
+    http_names: str = ""
+    """Further names it is reached by, separated by commas; requests for another are refused."""
+    http_requests_per_second: Annotated[float, Meta(gt=0, le=1_000_000)] = 200.0
+    """How often each address may ask for what is not open to all; twice as often for a moment."""
 
     @property
     def nats_servers(self) -> list[str]:
         """Server URLs in the order given; empty when NATS was not configured."""
         if self.nats_url:
             return [url.strip() for url in self.nats_url.split(",") if url.strip()]
-        return [f"nats://{self.nats_host}:{self.nats_port}"] if self.nats_host else []
+        host = self.nats_host or self.dns_cluster_query
+        return [f"nats://{host}:{self.nats_port}"] if host else []
 
 
 PLAIN_NAMES: Final = {
@@ -74,6 +97,8 @@ PLAIN_NAMES: Final = {
     "NATS_URL": "nats_url",
     "NATS_HOST": "nats_host",
     "NATS_PORT": "nats_port",
+    "DNS_CLUSTER_QUERY": "dns_cluster_query",
+    "PORT": "http_port",
 }
 """Environment names that work without the prefix."""
 
@@ -117,8 +142,10 @@ def resolve(
 
 
 def masked(key: str, value: Any) -> str:
-    """Show a value without its secret: passwords in URLs, contents of credentials."""
+    """Show a value without its secret: passwords in URLs, tokens."""
     text = "" if value is None else str(value)
+    if key.endswith(("_token", "_tokens")):
+        return "***" if value else text
     if not key.endswith("_url"):
         return text
     return ",".join(_mask_url(url) for url in text.split(","))

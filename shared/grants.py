@@ -78,7 +78,9 @@ _HOLDER = text(f"{_LIVE} WHERE lock_name = :name AND (expires_at > clock_timesta
 _ALL = text(f"{_LIVE} WHERE expires_at > clock_timestamp() AND starts_with(lock_name, :prefix) ORDER BY acquired_at")
 _PAST = text("""
     SELECT lock_name, epoch, instance_id, hostname, pid, acquired_at, ended_at, ended FROM lock_history
-     WHERE lock_name = coalesce(:name, lock_name) ORDER BY acquired_at DESC, epoch DESC LIMIT :limit
+     WHERE lock_name = coalesce(:name, lock_name)
+       AND (acquired_at, epoch) < (coalesce(CAST(:at AS timestamptz), 'infinity'), CAST(:epoch AS bigint))
+     ORDER BY acquired_at DESC, epoch DESC LIMIT :limit
 """)
 _FAILOVERS = text("""
     SELECT count(*) FROM lock_history h
@@ -86,10 +88,12 @@ _FAILOVERS = text("""
        AND EXISTS (SELECT FROM lock_history later WHERE later.lock_name = h.lock_name AND later.epoch > h.epoch)
 """)
 _OVERLAPS = text("""
-    SELECT DISTINCT a.lock_name
-      FROM lock_history a JOIN lock_history b
-        ON b.lock_name = a.lock_name AND b.epoch > a.epoch AND b.acquired_at < coalesce(a.ended_at, 'infinity')
-     WHERE b.acquired_at > clock_timestamp() - make_interval(secs => :within) ORDER BY 1
+    SELECT DISTINCT lock_name FROM (
+        SELECT lock_name, acquired_at,
+               max(coalesce(ended_at, 'infinity')) OVER (PARTITION BY lock_name ORDER BY epoch
+                   ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS held_until
+          FROM lock_history) AS grants
+     WHERE acquired_at < held_until AND acquired_at > clock_timestamp() - make_interval(secs => :within) ORDER BY 1
 """)
 _BACKEND = text("SELECT pg_backend_pid()")
 _END_IDLE_BLOCKERS = text("""
@@ -197,9 +201,13 @@ async def holdings(connection: AsyncConnection, prefix: str = "") -> list[Holdin
     return [Holding(*row) for row in await connection.execute(_ALL, {"prefix": prefix})]
 
 
-async def history(connection: AsyncConnection, name: str | None, limit: int) -> list[PastGrant]:
-    """The last grants of one lock, or of all, newest first."""
-    return [PastGrant(*row) for row in await connection.execute(_PAST, {"name": name, "limit": limit})]
+async def history(
+    connection: AsyncConnection, name: str | None, limit: int, *, before: tuple[datetime, int] | None = None
+) -> list[PastGrant]:
+    """The last grants of one lock, or of all, newest first; those before one with (acquired_at, epoch)."""
+    at, epoch = before or (None, 0)
+    values = {"name": name, "limit": limit, "at": at, "epoch": epoch}
+    return [PastGrant(*row) for row in await connection.execute(_PAST, values)]
 
 
 async def failovers(connection: AsyncConnection, name: str) -> int:

@@ -85,7 +85,7 @@ class Leadership(Service):
     ) -> None:
         super().__init__()
         holder = f"{candidacy or 'any'}:{secrets.token_hex(8)}"
-        self._lease = Lease(engine, lock_name, holder=holder, ttl_seconds=ttl_seconds)
+        self._lease = Lease(engine, lock_name, holder=holder, ttl_seconds=ttl_seconds, metrics=metrics)
         self._presence = Lease(
             engine,
             f"{candidates_prefix(lock_name)}{candidate}",
@@ -146,6 +146,7 @@ class Leadership(Service):
 
     async def open(self) -> None:
         """Become a candidate, and the leader if the lease is free; a standby first waits whether another wants it."""
+        self._metrics.leading.set(0)
         await self._presence.start()
         try:
             if self._candidacy != "standby":
@@ -170,10 +171,12 @@ class Leadership(Service):
         """Stop the parts, give the lease free."""
         await self._resign()
         await self._presence.stop()
+        self._metrics.leading.forget()
 
     async def _reign(self) -> None:
         """Run the parts until the lease is lost, a part fails or we are asked to step down."""
         self._metrics.leading.set(1)
+        self._metrics.leader_epoch.set(self._lease.epoch)
         try:
             for part in self._parts:
                 await part.start()
@@ -184,6 +187,7 @@ class Leadership(Service):
             self._paused_until = max(self._paused_until, time.monotonic() + self._check_seconds)
         finally:
             self._metrics.leading.set(0)
+            self._metrics.leader_epoch.forget()
         await self._resign()
 
     async def _resign(self) -> None:

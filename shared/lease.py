@@ -14,7 +14,7 @@ import socket
 import time
 from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
-from typing import Final, TypeVar
+from typing import TYPE_CHECKING, Final, TypeVar
 
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
@@ -24,6 +24,9 @@ from shared.database import transaction
 from shared.errors import AlreadyRunningError, TransientError
 from shared.grants import Claim, Grant, Holding
 from shared.service import Service
+
+if TYPE_CHECKING:
+    from shared.metrics import Metrics
 
 log = structlog.get_logger(__name__)
 
@@ -101,6 +104,7 @@ class Lease(Service):
         ttl_seconds: float = 10.0,
         wait_seconds: float = 0.0,
         advice: str = "stop it, or choose another INSTANCE_ID",
+        metrics: Metrics | None = None,
     ) -> None:
         super().__init__()
         self.name = f"lease {name}"
@@ -114,10 +118,21 @@ class Lease(Service):
         self._claim = Claim(name, holder, socket.gethostname(), os.getpid(), process_started(os.getpid()), ttl_seconds)
         self._wait_seconds = wait_seconds
         self._advice = advice
+        self._metrics = metrics
         self._check = asyncio.Event()
 
     async def open(self) -> None:
         """Acquire; raises `AlreadyRunningError` naming the live holder."""
+        started, outcome = time.monotonic(), "refused"
+        try:
+            await self._acquire_in_time()
+            outcome = "acquired"
+        finally:
+            if self._metrics is not None:  # by what comes before the colon: names behind it are without number
+                seconds = self._metrics.lock_seconds.labels(self.lock_name.partition(":")[0], outcome)
+                seconds.observe(time.monotonic() - started)
+
+    async def _acquire_in_time(self) -> None:
         deadline = time.monotonic() + self._wait_seconds
         while (grant := await self._acquire(vacated=None)) is None:
             other = await self._other()

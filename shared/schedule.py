@@ -21,7 +21,7 @@ from typing import Any, Final
 import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
-from shared import fires, grants
+from shared import fires, grants, tracing
 from shared.database import transaction
 from shared.errors import AlreadyRunningError, ConfigurationError, NotFoundError, TransientError
 from shared.fires import LOCKS, Standing
@@ -244,6 +244,7 @@ class Schedules(Service):
             holder=secrets.token_hex(8),
             ttl_seconds=RUN_TTL_SECONDS,
             advice="wait until that run has ended",
+            metrics=self._metrics,
         )
         await lease.start()
         try:
@@ -258,7 +259,8 @@ class Schedules(Service):
 
     async def _run_recorded(self, timed: _Timed, lease: Lease) -> None:
         try:
-            await lease.during(timed.task.run())
+            with tracing.span(f"schedule {timed.task.name}"):
+                await lease.during(timed.task.run())
         except LeaseLostError:
             raise  # whoever has the lock, or the lead, now runs it again
         except Exception as failure:

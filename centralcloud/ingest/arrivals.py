@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from typing import Final
 
 from msgspec import Raw
 
 from schemas.codec import InvalidMessageError, decode, event_hash
-from schemas.envelope import Envelope
+from schemas.envelope import POST_KEY, POSTED_EPOCH, Envelope
 from schemas.subjects import Sender, sender_of
+from shared.signing import Seal
+
+POST_KEY_MAX: Final = 80
 
 
 @dataclass(frozen=True)
@@ -21,6 +25,13 @@ class Arrival:
     first_seq: int
     events: tuple[Raw, ...]
     hashes: tuple[bytes, ...]
+    post: str = ""
+    """Key of an envelope that is still to be numbered; empty: its sender did."""
+    subject: str = ""
+    body: bytes = b""
+    """As it came."""
+    seal: Seal | None = None
+    """What it says of its signature; None: it is not signed."""
 
     @property
     def last_seq(self) -> int:
@@ -34,8 +45,9 @@ class Arrival:
 
     def singles(self) -> Iterator[Arrival]:
         """The same events, one by one."""
-        for seq, raw, hashed in zip(range(self.first_seq, self.last_seq + 1), self.events, self.hashes, strict=True):
-            yield Arrival(self.sender, self.epoch, seq, (raw,), (hashed,))
+        for index, (raw, hashed) in enumerate(zip(self.events, self.hashes, strict=True)):
+            post = f"{self.post}#{index}" if self.post else ""
+            yield Arrival(self.sender, self.epoch, self.first_seq + index, (raw,), (hashed,), post)
 
 
 @dataclass(frozen=True, order=True)
@@ -58,13 +70,20 @@ class DeadLetter:
     seq: int | None = None
 
 
-def read(subject: str, data: bytes) -> Arrival | DeadLetter:
+def read(subject: str, data: bytes, headers: Mapping[str, str] | None = None) -> Arrival | DeadLetter:
     """Decode one message of the stream."""
     sender = sender_of(subject)
     if sender is None:
         return DeadLetter(subject, data, "the subject does not name a tenant and an instance")
     try:
-        batch = decode(data, Envelope).data
+        envelope = decode(data, Envelope)
     except InvalidMessageError as error:
         return DeadLetter(subject, data, str(error))
-    return Arrival(sender, batch.epoch, batch.first_seq, batch.events, tuple(map(event_hash, batch.events)))
+    batch, post = envelope.data, ""
+    if batch.epoch == POSTED_EPOCH:
+        post = envelope.metadata.get(POST_KEY, "")
+        if not 0 < len(post) <= POST_KEY_MAX or "\0" in post:
+            return DeadLetter(subject, data, f"what is not numbered needs a key of at most {POST_KEY_MAX} characters")
+    hashes = tuple(map(event_hash, batch.events))
+    seal = Seal.of(headers)
+    return Arrival(sender, batch.epoch, batch.first_seq, batch.events, hashes, post, subject, data, seal)

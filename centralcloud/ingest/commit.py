@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from msgspec import Raw
@@ -13,7 +13,9 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 from centralcloud.ingest.admission import Admission
 from centralcloud.ingest.arrivals import Arrival, DeadLetter, Lineage
 from centralcloud.ingest.effects import Effects
-from centralcloud.store import envelopes, feedback, intake, results, watermarks
+from centralcloud.ingest.news import news
+from centralcloud.store import activity, envelopes, feedback, intake, posts, results, watermarks
+from centralcloud.store.posts import PostKey
 from centralcloud.store.watermarks import Watermark
 from schemas.sync import Receipt
 
@@ -44,8 +46,9 @@ async def commit(
         lineages = sorted(by_lineage)
         states = await watermarks.lock(connection, lineages)
         admissions = map(Admission, (state.wm for state in states), await envelopes.ranges_beyond(connection, states))
+        fresh = await posts.remember(connection, [_post_key(arrival) for arrival in arrivals if arrival.post])
         receivers = [
-            _Receiver(connection, state, admission, effects, done, poison)
+            _Receiver(connection, state, admission, effects, done, poison, fresh)
             for state, admission in zip(states, admissions, strict=True)
         ]
         advanced = [await receiver.receive(by_lineage[receiver.lineage]) for receiver in receivers]
@@ -60,6 +63,7 @@ async def commit(
     if effects.letters:
         await envelopes.insert_dead_letters(connection, [_letter_row(letter) for letter in effects.letters])
         done.dead_letters = len(effects.letters)
+    await activity.tell(connection, news(effects))
     return done
 
 
@@ -74,6 +78,7 @@ class _Receiver:
         effects: Effects,
         done: Committed,
         poison: str,
+        fresh: set[PostKey],
     ) -> None:
         self.lineage = Lineage(state.tenant, state.instance, state.epoch)
         self._connection = connection
@@ -82,12 +87,17 @@ class _Receiver:
         self._effects = effects
         self._done = done
         self._poison = poison
+        self._fresh = fresh
         self._forked = state.forked
         self._hashes: dict[int, bytes] = {}
 
     async def receive(self, arrivals: Sequence[Arrival]) -> dict[str, Any]:
         """Admit what is new, and return the new row of the watermark."""
-        for arrival in arrivals:
+        for sent in arrivals:
+            if sent.post and _post_key(sent) not in self._fresh:
+                self._done.repeated += len(sent.events)
+                continue
+            arrival = self._numbered(sent) if sent.post else sent
             new = self._admission.new(arrival.first_seq, arrival.last_seq)
             repeated = len(arrival.events) - sum(last - first + 1 for first, last in new)
             if repeated and await self._contradicts(arrival):
@@ -98,6 +108,11 @@ class _Receiver:
                 self._accept(arrival, first, last)
             self._done.repeated += repeated
         return await self._advance()
+
+    def _numbered(self, arrival: Arrival) -> Arrival:
+        """Give a post, once, the sequences behind all that came before."""
+        self._fresh.discard(_post_key(arrival))
+        return replace(arrival, first_seq=self._admission.wm + 1)
 
     async def _contradicts(self, arrival: Arrival) -> bool:
         """Whether other events were received under these sequences: a clone, or an instance restored from a backup."""
@@ -155,6 +170,10 @@ class _Receiver:
 
     def _key(self) -> dict[str, Any]:
         return {"tenant": self.lineage.tenant, "instance": self.lineage.instance, "epoch": self.lineage.epoch}
+
+
+def _post_key(arrival: Arrival) -> PostKey:
+    return (arrival.sender.tenant, arrival.sender.instance, arrival.post)
 
 
 def _letter_row(letter: DeadLetter) -> dict[str, Any]:

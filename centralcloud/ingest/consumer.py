@@ -1,4 +1,9 @@
-"""Fetch, commit, acknowledge, send receipts: in this order, so that a crash anywhere repeats work and loses none."""
+"""Fetch, commit, acknowledge, send receipts: in this order, so that a crash anywhere repeats work and loses none.
+
+Two tasks share a buffer: one fetches ahead, so that whoever sent a single event behind the flood of another is soon
+seen; the other commits batches in which every instance has its turn. A batch takes what is there, up to 1,000 events:
+nothing waits for a batch to fill, except that a trickle is gathered for a tenth of a second.
+"""
 
 from __future__ import annotations
 
@@ -6,7 +11,7 @@ import asyncio
 import contextlib
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Final
 
 import nats.errors
@@ -14,28 +19,36 @@ import nats.js.errors
 import structlog
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
-from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from centralcloud.config import SignaturePolicy
 from centralcloud.ingest import stream
-from centralcloud.ingest.arrivals import Arrival, DeadLetter, Lineage, read
-from centralcloud.ingest.commit import Committed, commit
+from centralcloud.ingest.buffer import BATCH_EVENTS_MAX, FairBuffer, Held
+from centralcloud.ingest.committer import Committer
 from schemas import subjects
-from schemas.codec import encode
-from schemas.subjects import Sender
-from schemas.sync import Receipt
+from schemas.headers import TRACEPARENT
+from shared import tracing
 from shared.bus import Bus
-from shared.database import transaction
+from shared.database import wait_until_reachable
 from shared.errors import UnreachableError
 from shared.metrics import Metrics
-from shared.service import Service
+from shared.service import CANCEL_AGAIN_SECONDS, Service
 
 log = structlog.get_logger(__name__)
 
 FETCH_MAX: Final = 64
 FETCH_SECONDS: Final = 5.0
+GATHER_SECONDS: Final = 0.1
+"""Batches that are not full begin at least so far apart."""
+
+GIVEN_BACK_SECONDS: Final = 2.0
+"""After so long what did not fit is delivered again."""
+
+EXTEND_SECONDS: Final = stream.ACK_WAIT_SECONDS / 3
 RECONCILE_SECONDS: Final = 30.0
 RETRY_SECONDS: Final = 0.5
+AVERAGE_OVER: Final = 100
+"""Envelopes, about, over which their size is averaged."""
 
 
 class Ingest(Service):
@@ -44,40 +57,80 @@ class Ingest(Service):
     name = "ingest"
 
     def __init__(
-        self, engine: AsyncEngine, bus: Bus, metrics: Metrics, *, replicas: int, on_commit: Callable[[], None]
+        self,
+        engine: AsyncEngine,
+        bus: Bus,
+        metrics: Metrics,
+        *,
+        replicas: int,
+        on_commit: Callable[[], None],
+        signatures: SignaturePolicy = "known",
     ) -> None:
         super().__init__()
         self._engine = engine
         self._bus = bus
-        self._metrics = metrics
         self._replicas = replicas
-        self._on_commit = on_commit
+        self.committer = Committer(engine, bus, metrics, on_commit, signatures)
+        """What is done with a batch."""
         self._reconciled = -math.inf
         self._patience: asyncio.Timeout | None = None
+        self.buffer = FairBuffer()
+        """What was fetched and is not committed."""
+        self._filled = asyncio.Event()
+        self._emptier = asyncio.Event()
+        self._reachable = asyncio.Event()
+        self._reachable.set()
+        self._events_per_envelope = 1.0
+        self._envelopes = 0
         bus.on_disconnect(self._disconnected)
+
+    @property
+    def events_per_envelope(self) -> float:
+        """How many events an envelope has had of late."""
+        return self._events_per_envelope
+
+    @property
+    def waiting_instances(self) -> int:
+        """How many instances have something here that is not committed."""
+        return self.buffer.owners
 
     async def run(self) -> None:
         """Go on for ever; whatever is away is waited for, and what was not acknowledged comes again."""
+        tasks = [asyncio.create_task(self._fetch_for_ever()), asyncio.create_task(self._commit_for_ever())]
+        try:
+            await asyncio.gather(*tasks)
+        finally:
+            await _end(tasks)
+
+    async def close(self) -> None:
+        """Let another hub have what is not committed."""
+        await self._empty()
+
+    async def _fetch_for_ever(self) -> None:
         while True:
             await self._bus.connected.wait()
+            await self._reachable.wait()
             try:
-                await self._drain_stream()
+                await self._fill_from_stream()
             except (UnreachableError, nats.errors.Error, TimeoutError, OSError) as error:
                 log.warning("ingest interrupted", error=str(error) or type(error).__name__)
                 await asyncio.sleep(RETRY_SECONDS)
 
-    async def _drain_stream(self) -> None:
+    async def _fill_from_stream(self) -> None:
         jetstream = self._bus.jetstream()
         subscription: JetStreamContext.PullSubscription | None = None
+        extended = time.monotonic()
         try:
-            while True:
+            while self._reachable.is_set():
                 if subscription is None or time.monotonic() - self._reconciled > RECONCILE_SECONDS:
                     await stream.reconcile(jetstream, self._replicas)
                     self._reconciled = time.monotonic()
                 if subscription is None:
                     subscription = await jetstream.pull_subscribe_bind(stream.CONSUMER, stream=subjects.STREAM)
-                if messages := await self._fetch(subscription):
-                    await self._take_or_give_back(messages)
+                await self._buffer_all(await self._fetch(subscription))
+                if time.monotonic() - extended > EXTEND_SECONDS:
+                    await self._extend()
+                    extended = time.monotonic()
         finally:
             if subscription is not None and self._bus.connected.is_set():
                 await subscription.unsubscribe()
@@ -98,62 +151,83 @@ class Ingest(Service):
         if self._patience is not None:
             self._patience.reschedule(0)
 
-    async def _take_or_give_back(self, messages: Sequence[Msg]) -> None:
-        """Take a batch; when that fails, or we stop, it comes again at once, here or to another hub."""
+    async def _buffer_all(self, messages: Iterable[Msg]) -> None:
+        """Read messages into the buffer; when some do not fit, wait until others are committed."""
+        given_back = []
+        for message in messages:
+            held = Held.of(message)
+            self._envelopes = min(self._envelopes + 1, AVERAGE_OVER)
+            self._events_per_envelope += (held.events - self._events_per_envelope) / self._envelopes
+            given_back += self.buffer.put(held)
+            self._filled.set()
+            await asyncio.sleep(0)  # reading an envelope takes a quarter of a millisecond, and others wait
+        if given_back:
+            self._emptier.clear()
+            await self._give_back(given_back, GIVEN_BACK_SECONDS)
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._emptier.wait(), FETCH_SECONDS)
+
+    async def _extend(self) -> None:
+        """Say that what waits here is not lost: else it would be delivered again, the more the longer the queue."""
+        for held in self.buffer:
+            await held.message.in_progress()
+
+    async def _commit_for_ever(self) -> None:
+        begun = -math.inf
+        while True:
+            await self._filled.wait()
+            if self.buffer.events < BATCH_EVENTS_MAX:
+                await asyncio.sleep(max(0.0, begun + GATHER_SECONDS - time.monotonic()))
+            begun = time.monotonic()
+            batch = self.buffer.take()
+            if not self.buffer.events:
+                self._filled.clear()
+            try:
+                await self._take_or_give_back(batch)
+            except UnreachableError as error:
+                log.warning("ingest interrupted", error=str(error))
+                await self._await_database()
+            self._emptier.set()
+
+    async def _await_database(self) -> None:
+        """Give everything back and fetch no more until the database answers."""
+        self._reachable.clear()
         try:
-            await self.take(messages)
+            while not self._reachable.is_set():
+                await self._empty()
+                with contextlib.suppress(UnreachableError):
+                    await wait_until_reachable(self._engine, FETCH_SECONDS)
+                    self._reachable.set()
+        finally:
+            self._reachable.set()
+
+    async def _empty(self) -> None:
+        self._filled.clear()
+        await self._give_back(self.buffer.clear(), RETRY_SECONDS)
+
+    async def _take_or_give_back(self, batch: Sequence[Held]) -> None:
+        """Take a batch; when that fails, or we stop, it comes again at once, here or to another hub."""
+        traces = [(held.message.headers or {}).get(TRACEPARENT, "") for held in batch]
+        try:
+            with tracing.span("ingest", kind="consumer", parents=traces, envelopes=len(batch)):
+                await self.committer.take(batch)
         except (UnreachableError, asyncio.CancelledError):
-            for message in messages:
-                with contextlib.suppress(nats.errors.Error):
-                    await message.nak(delay=RETRY_SECONDS)
+            await self._give_back(batch, RETRY_SECONDS)
             raise
 
-    async def take(self, messages: Sequence[Msg]) -> None:
-        """Commit a batch, then acknowledge it, then send receipts."""
-        read_messages = [read(message.subject, message.data) for message in messages]
-        arrivals = [found for found in read_messages if isinstance(found, Arrival)]
-        letters = [found for found in read_messages if isinstance(found, DeadLetter)]
-        with self._metrics.ingest_seconds.time():
-            batches = await self._commit(arrivals, letters)
-        for message in messages:
-            await message.ack()
-        for done in batches:
-            self._count(done)
-            await self._send_receipts(done.receipts)
-        self._on_commit()
+    async def _give_back(self, many: Iterable[Held], delay_seconds: float) -> None:
+        for held in many:
+            with contextlib.suppress(nats.errors.Error):
+                await held.message.nak(delay=delay_seconds)
 
-    async def _commit(self, arrivals: list[Arrival], letters: list[DeadLetter]) -> list[Committed]:
-        """One transaction; when the database refuses the data, one envelope, then one event at a time to isolate it."""
-        try:
-            return [await self._transact(arrivals, letters)]
-        except DBAPIError as error:
-            log.warning("the database refused a batch; trying its envelopes one by one", error=str(error.orig))
-        batches = [await self._transact([], letters)]
-        for arrival in arrivals:
-            try:
-                batches.append(await self._transact([arrival], []))
-            except DBAPIError:
-                batches += [await self._commit_event(event) for event in arrival.singles()]
-        return batches
 
-    async def _commit_event(self, event: Arrival) -> Committed:
-        try:
-            return await self._transact([event], [])
-        except DBAPIError as error:
-            return await self._transact([event], [], poison=str(error.orig))
+async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Cancel until all give in, however often we are cancelled ourselves: a task group would cancel them once.
 
-    async def _transact(
-        self, arrivals: Sequence[Arrival], letters: Sequence[DeadLetter], *, poison: str = ""
-    ) -> Committed:
-        async with transaction(self._engine) as connection:
-            return await commit(connection, arrivals, letters, poison=poison)
-
-    async def _send_receipts(self, receipts: dict[Lineage, Receipt]) -> None:
-        for lineage, receipt in receipts.items():
-            await self._bus.hint(subjects.receipt(Sender(lineage.tenant, lineage.instance)), encode(receipt))
-
-    def _count(self, done: Committed) -> None:
-        self._metrics.events_received.inc(done.events)
-        self._metrics.events_repeated.inc(done.repeated)
-        self._metrics.forks.inc(done.forks)
-        self._metrics.dead_letters.inc(done.dead_letters)
+    A cancellation is lost where it meets the very answer that `asyncio.wait_for` waits for (Python 3.11).
+    """
+    while unfinished := [task for task in tasks if not task.done()]:
+        for task in unfinished:
+            task.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.wait(unfinished, timeout=CANCEL_AGAIN_SECONDS)

@@ -2,19 +2,24 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
+import time
+from collections.abc import Sequence
 from datetime import UTC, datetime
-from typing import TypeVar
+from typing import Final, TypeVar
 
 import structlog
 from msgspec import structs
 from nats.aio.msg import Msg
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from centralcloud.ingest.admission import Admission
 from centralcloud.ingest.arrivals import Lineage
 from centralcloud.ingest.commit import GAPS_MAX
 from centralcloud.store import envelopes, presence, watermarks
-from centralcloud.store.presence import OtherHolder, Patience
+from centralcloud.store.presence import Heard, OtherHolder, Patience
 from schemas import subjects
 from schemas.codec import InvalidMessageError, decode, encode
 from schemas.replies import ErrorBody, ErrorCode, Response, failure
@@ -23,21 +28,39 @@ from schemas.sync import Goodbye, Heartbeat, Receipt, SyncRequest
 from shared.bus import Bus
 from shared.database import transaction
 from shared.errors import UnreachableError
+from shared.service import Service
 
 log = structlog.get_logger(__name__)
 
 T = TypeVar("T")
 
+WRITE_SECONDS: Final = 1.0
 
-class Presence:
-    """Handlers of sync requests, heartbeats and goodbyes; any number of hubs may answer."""
+
+class Presence(Service):
+    """Takes sync requests, heartbeats and goodbyes; any number of hubs may.
+
+    However many instances there are, their heartbeats are one statement a second.
+    """
+
+    name = "presence"
 
     def __init__(self, engine: AsyncEngine, bus: Bus, patience: Patience | None = None) -> None:
+        super().__init__()
+        self._heard: dict[tuple[Sender, str], tuple[Heartbeat, float]] = {}
         self._engine = engine
         self._patience = patience or Patience()
         bus.subscribe(subjects.SYNC_REQUESTS, self._answer_sync, queue="centralcloud")
         bus.subscribe(subjects.HEARTBEATS, self._heartbeat, queue="centralcloud")
         bus.subscribe(subjects.GOODBYES, self._goodbye, queue="centralcloud")
+
+    async def run(self) -> None:
+        """Write down every second who was heard; while the database is away only who is heard again by then."""
+        while True:
+            await asyncio.sleep(WRITE_SECONDS)
+            if self._heard:
+                with contextlib.suppress(UnreachableError):
+                    await self._write()
 
     async def _answer_sync(self, message: Msg) -> None:
         outcome = await self._sync(message)
@@ -87,12 +110,28 @@ class Presence:
 
     async def _heartbeat(self, message: Msg) -> None:
         sender, beat = sender_of(message.subject), _read(message, Heartbeat)
-        if sender is None or beat is None:
-            return
-        async with transaction(self._engine) as connection:
-            known = await presence.heartbeat(connection, sender, beat)
-        if not known:
-            log.debug("heartbeat of an unregistered holder", instance=sender.instance, hostname=beat.hostname)
+        if sender is not None and beat is not None:
+            self._heard[sender, beat.holder] = (beat, time.monotonic())
+
+    async def _write(self) -> None:
+        """Write down who was heard since the last time, the last word of each."""
+        now = time.monotonic()
+        beats = [Heard(sender, beat, now - heard) for (sender, _), (beat, heard) in self._heard.items()]
+        self._heard.clear()
+        known = await self._note(beats)
+        if known < len(beats):
+            log.debug("heartbeats of unregistered holders", count=len(beats) - known)
+
+    async def _note(self, beats: Sequence[Heard]) -> int:
+        """Write heartbeats down, of how many it was news; one that the database refuses takes no other with it."""
+        try:
+            async with transaction(self._engine) as connection:
+                return await presence.heartbeats(connection, beats)
+        except DBAPIError as error:
+            if len(beats) == 1:
+                log.warning("the database refused a heartbeat", sender=beats[0].sender, error=str(error.orig))
+                return 0
+        return sum([await self._note([beat]) for beat in beats])
 
     async def _goodbye(self, message: Msg) -> None:
         sender, word = sender_of(message.subject), _read(message, Goodbye)

@@ -31,6 +31,8 @@ from schemas.calibration import (
 SHARES_SEEN: Final = (0.0, 0.05, 0.2, 0.5)
 FILES_MIN: Final = 10
 """A repository with fewer files foretells nothing."""
+FILES_MAX: Final = 50_000
+"""Nor does one that says it has more: what is foretold takes memory by the file, some 15 MB for so many."""
 REPOSITORIES_MIN: Final = 3
 """One to foretell, and two that say the same of a pattern."""
 ALL_LANGUAGES: Final = ""
@@ -97,7 +99,9 @@ def conclude(outcomes: Mapping[str, Outcome]) -> list[Calibration]:
 
 def outcome(counts: Iterable[Counts], bits: Mapping[str, float]) -> Outcome | None:
     """Foretell each repository of one language from the others; None when they are too few."""
-    usable = sorted((one for one in counts if one.files_total >= FILES_MIN), key=lambda one: one.repository)
+    usable = sorted(
+        (one for one in counts if FILES_MIN <= one.files_total <= FILES_MAX), key=lambda one: one.repository
+    )
     if len(usable) < REPOSITORIES_MIN:
         return None
     fleet = _Fleet(usable, bits)

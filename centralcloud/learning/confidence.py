@@ -56,6 +56,23 @@ def wilson_lower_bound(positive: ArrayLike, total: ArrayLike) -> NDArray[np.floa
     return np.where(n > 0, np.clip(bound, 0.0, 1.0), 0.0)
 
 
+def wilson_interval(positive: float, total: float) -> tuple[float, float]:
+    """Both bounds of a share, one-sided 95 % each; `total` is above 0."""
+    lower, missing = wilson_lower_bound([positive, total - positive], [total, total]).tolist()
+    return lower, 1.0 - missing
+
+
+def upper_bound(rate: float, lower: float) -> float:
+    """The other Wilson bound of a share whose lower one is known, without the votes behind it.
+
+    Both are the roots of (x - p)^2 = a x (1 - x), with a = Z^2 / n: the lower one gives a, and a their sum.
+    """
+    if not 0.0 < lower < rate:
+        return min(1.0, max(rate, lower))
+    a = (rate - lower) ** 2 / (lower * (1.0 - lower))
+    return min(1.0, max(rate, (2.0 * rate + a) / (1.0 + a) - lower))
+
+
 class Voter(NamedTuple):
     """One instance: the votes of its repositories, and how much it is believed (0 to 1)."""
 

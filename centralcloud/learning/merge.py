@@ -11,14 +11,15 @@ from typing import Final, NamedTuple, TypeVar
 
 import msgspec
 
+from centralcloud.config import INSTANCES_MIN
 from centralcloud.learning.confidence import Count, Holding, wilson_lower_bound
 from centralcloud.learning.fleet import Electorate, FileShare, Fleet
 from centralcloud.learning.observation import CODE_KIND, Observation, newest
 from schemas.insights import Insight
+from schemas.names import COUNT_MAX
 
-INSTANCES_MIN: Final = 2
 REPOSITORIES_MIN: Final = 2
-"""What fewer know stays theirs: below either minimum there is no insight."""
+"""What fewer know stays theirs: below this, or too few instances, there is no insight."""
 
 NAMED_MIN: Final = 2
 """A name not everybody tells needs so many instances that do: one alone might put a word into the mouth of others."""
@@ -76,10 +77,9 @@ class Tally:
     """Repositories by the version they use, the most used first."""
     evidence: str
 
-    @property
-    def suffices(self) -> bool:
+    def suffices(self, instances_min: int = INSTANCES_MIN) -> bool:
         """Whether enough instances and repositories have it for an insight."""
-        return len(self.instances) >= INSTANCES_MIN and self.repositories >= REPOSITORIES_MIN
+        return len(self.instances) >= instances_min and self.repositories >= REPOSITORIES_MIN
 
 
 def merge(
@@ -93,7 +93,7 @@ def merge_all(
     observations: Iterable[Observation], fleet: Fleet, opinions: Mapping[str, Opinion] = UNHEARD
 ) -> dict[str, Insight]:
     """Conclude from observations of many patterns: insights by fingerprint, without those too few have."""
-    sufficient = [tally for tally in tallies(observations) if tally.suffices]
+    sufficient = [tally for tally in tallies(observations) if tally.suffices()]
     return {insight.id: insight for insight in conclude(sufficient, fleet, opinions)}
 
 
@@ -177,11 +177,11 @@ def _prevailing(claims: Iterable[tuple[str, V]]) -> V:
 
 
 def _sum_of_largest(counts: Iterable[tuple[str, int]]) -> int:
-    """Sum over repositories; one held by several instances counts once, by its largest count."""
+    """Sum over repositories, up to `COUNT_MAX`; one held by several instances counts once, by its largest count."""
     largest: dict[str, int] = {}
     for repository, count in counts:
         largest[repository] = max(count, largest.get(repository, 0))
-    return sum(largest.values())
+    return min(sum(largest.values()), COUNT_MAX)
 
 
 def _versions(agreeing: Iterable[Observation]) -> dict[str, int]:

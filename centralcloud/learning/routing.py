@@ -13,10 +13,12 @@ from datetime import date
 from math import fsum
 from statistics import median
 from types import MappingProxyType
-from typing import Final, NamedTuple, Protocol
+from typing import Final, Protocol
 
+from schemas.names import COUNT_MAX
 from schemas.results import ResultSums, Sketch
 from schemas.routing import DISCOUNT, MASS_MAX, PRIORS_MAX, VERIFIER, RoutingPrior, RoutingPriors
+from shared.results import Cell, Summed, cell_of
 
 RESULTS_MAX: Final = 100.0
 """Of one kind of job, model and context, an instance counts as at most so many results ..."""
@@ -39,29 +41,11 @@ _NUMBERS: Final = tuple(name for name in ResultSums.__struct_fields__ if name no
 _ZEROS: Final = -1
 
 
-class Contribution(Protocol):
+class Contribution(Summed, Protocol):
     """What one instance says of one day, kind of job, model and context."""
 
     @property
     def instance(self) -> str: ...  # noqa: D102
-    @property
-    def day(self) -> date: ...  # noqa: D102
-    @property
-    def job_type(self) -> str: ...  # noqa: D102
-    @property
-    def model(self) -> str: ...  # noqa: D102
-    @property
-    def context(self) -> Mapping[str, str]: ...  # noqa: D102
-    @property
-    def sums(self) -> ResultSums: ...  # noqa: D102
-
-
-class Cell(NamedTuple):
-    """What results have in common that are added up."""
-
-    job_type: str
-    model: str
-    context: tuple[tuple[str, str], ...]
 
 
 Part = tuple[str, int]
@@ -100,7 +84,7 @@ def _voices(contributions: Iterable[Contribution], today: date, discount: float)
     for one in contributions:
         if one.job_type.startswith(VERIFIER):
             continue
-        cell = Cell(one.job_type, one.model, tuple(sorted(one.context.items())))
+        cell = cell_of(one.job_type, one.model, one.context)
         found[cell][one.instance].append(_scaled(_voice(one.sums), discount ** max(0, (today - one.day).days)))
     return {cell: {name: _added(days) for name, days in voices.items()} for cell, voices in found.items()}
 
@@ -185,8 +169,8 @@ def _prior(cell: Cell, voices: Sequence[Voice], correlation: float) -> RoutingPr
 
 
 def _sums(voice: Voice) -> ResultSums:
-    """Round down, which lets no part exceed the whole."""
-    numbers = {name: int(voice[name, 0]) for name in _NUMBERS if name != "latency_ms_squared"}
+    """Round down, which lets no part exceed the whole, and end where counts do."""
+    numbers = {name: min(int(voice[name, 0]), COUNT_MAX) for name in _NUMBERS if name != "latency_ms_squared"}
     return ResultSums(
         **numbers,
         latency_ms_squared=voice["latency_ms_squared", 0],

@@ -8,6 +8,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from centralcloud.store.observations import LANGUAGE_KIND
+from centralcloud.store.sums import total
 from schemas.events import CodePatternLearned
 
 _CODE_KIND: Final = ".".join(CodePatternLearned.topic)
@@ -19,7 +20,7 @@ _HEARD: Final = """
          WHERE r.tenant = o.tenant AND r.instance_id = o.instance AND r.quarantined_at IS NOT NULL)
 """
 _SIZES = text(f"""
-    SELECT language, instance, CAST(sum(files) AS bigint) AS files
+    SELECT language, instance, {total("files")} AS files
       FROM (SELECT CASE o.kind WHEN :language_kind THEN o.name ELSE o.language END AS language, o.instance,
                    o.repository, max(o.files) AS files
               FROM observations o WHERE o.kind IN (:language_kind, :code_kind) AND {_HEARD}
@@ -28,7 +29,7 @@ _SIZES = text(f"""
 """)  # noqa: S608 - a constant condition
 _FACTS = text(f"""
     SELECT language, array_agg(place ORDER BY place), array_agg(files ORDER BY place)
-      FROM (SELECT o.fingerprint, o.language, k.place, CAST(sum(o.files) AS bigint) AS files,
+      FROM (SELECT o.fingerprint, o.language, k.place, {total("o.files")} AS files,
                    min(o.repository) AS first, max(o.repository) AS last
               FROM observations o
               JOIN unnest(CAST(:instances AS text[])) WITH ORDINALITY AS k(instance, place) ON k.instance = o.instance

@@ -23,6 +23,11 @@ _MARK_INSTANCE = text("""
      ORDER BY fingerprint
     ON CONFLICT (tenant, fingerprint) DO UPDATE SET changed_at = clock_timestamp()
 """)
+_MARK = text("""
+    INSERT INTO changed_patterns (tenant, fingerprint)
+    SELECT :tenant, fingerprint FROM unnest(CAST(:fingerprints AS text[])) AS f(fingerprint) ORDER BY fingerprint
+    ON CONFLICT (tenant, fingerprint) DO UPDATE SET changed_at = clock_timestamp(), fresh = true
+""")
 _MARK_LANGUAGES = text("""
     INSERT INTO changed_patterns (tenant, fingerprint, fresh)
     SELECT tenant, id, false FROM insights WHERE tenant = :tenant AND state = 'active' AND language = ANY(:languages)
@@ -50,9 +55,23 @@ _DEFER = text("""
 _SETTLE = text("DELETE FROM changed_patterns WHERE tenant = :tenant AND fingerprint = ANY(:fingerprints)")
 _TENANTS = text("SELECT tenant FROM insight_heads UNION SELECT tenant FROM changed_patterns ORDER BY tenant")
 _WAITING = text("SELECT count(*) FROM changed_patterns WHERE tenant = :tenant")
+_TELL = text("SELECT pg_notify(:channel, '')")
+
+CHANNEL: Final = "flocklore_changes"
+"""Said when there is something to merge or to announce, for the hub that leads."""
 
 FIRST: Final = ""
 """Sorts before every fingerprint."""
+
+
+async def mark(connection: AsyncConnection, tenant: str, fingerprints: Collection[str]) -> None:
+    """Have some patterns merged again."""
+    await connection.execute(_MARK, {"tenant": tenant, "fingerprints": list(fingerprints)})
+
+
+async def tell(connection: AsyncConnection) -> None:
+    """Have the leading hub look, once the caller commits."""
+    await connection.execute(_TELL, {"channel": CHANNEL})
 
 
 async def mark_instance(connection: AsyncConnection, tenant: str, instance: str) -> None:

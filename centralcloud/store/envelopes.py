@@ -1,4 +1,8 @@
-"""The log of what was received, and what was set aside."""
+"""Bronze: `received_envelopes`, the log of what was received, byte for byte; `forks` and `dead_letters`, set aside.
+
+Of it silver is made in the same transaction (`observations`, `result_states`, `instance_statistics`: see `intake`), and
+of that, on schedules, gold (`insights`, `fleet`, `routing_priors`). A dead letter is made silver by `replay`.
+"""
 
 from __future__ import annotations
 

@@ -48,6 +48,10 @@ _COUNTS = text("""
        AND NOT EXISTS (SELECT FROM distrusted d WHERE d.tenant = f.tenant AND d.instance = f.instance)
      GROUP BY f.insight
 """)
+_TOTALS = text("""
+    SELECT count(*) FILTER (WHERE verdict = 'accepted'), count(*) FILTER (WHERE verdict = 'rejected')
+      FROM insight_feedback WHERE tenant = :tenant
+""")
 _REJECTED: Final = text("""
     SELECT insight FROM insight_feedback WHERE (tenant, instance, verdict) = (:tenant, :instance, 'rejected')
 """)
@@ -67,6 +71,12 @@ async def counts(connection: AsyncConnection, tenant: str, insights: Collection[
     """Count (insight, accepted, rejected) over instances that are not distrusted."""
     rows = await connection.execute(_COUNTS, {"tenant": tenant, "insights": list(insights)})
     return [(insight, accepted, rejected) for insight, accepted, rejected in rows]
+
+
+async def totals(connection: AsyncConnection, tenant: str) -> tuple[int, int]:
+    """Count words for insights, and words against."""
+    accepted, rejected = (await connection.execute(_TOTALS, {"tenant": tenant})).one()
+    return accepted, rejected
 
 
 async def rejected_by(connection: AsyncConnection, tenant: str, instance: str) -> set[str]:

@@ -1,4 +1,4 @@
-"""Writing what instances say: observations as state, the newest by (epoch, version) wins."""
+"""Silver: what instances say as state, one row for each thing; the newest by (epoch, version) wins."""
 
 from __future__ import annotations
 

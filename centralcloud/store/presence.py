@@ -2,15 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from datetime import UTC, datetime
+from typing import Any, Final, NamedTuple
 
+from msgspec import structs
+from psycopg.types.json import Json
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.codec import encode
 from schemas.subjects import Sender
 from schemas.sync import Goodbye, Heartbeat, SyncRequest
+
+_YEARS: Final = range(1970, 9999)
+"""In which a process can have started, in any zone."""
 
 _CLAIM = text("""
     INSERT INTO instance_registry AS r
@@ -29,16 +36,22 @@ _HOLDER = text("""
            holder = CAST(:previous_holder AS text) AS ours_before
       FROM instance_registry WHERE (tenant, instance_id) = (:tenant, :instance)
 """)
-_HEARTBEAT = text("""
-    UPDATE instance_registry
-       SET status = :status, hostname = :hostname, pid = :pid, version = :version, started_at = :started,
-           load = :load, role = :role, region = :region, capabilities = CAST(:capabilities AS jsonb), epoch = :epoch,
-           head = :head, confirmed = :confirmed, insight_version = :insight_version,
-           last_heartbeat = clock_timestamp()
-     WHERE (tenant, instance_id, holder) = (:tenant, :instance, :holder)
+_HEARTBEATS = text("""
+    UPDATE instance_registry r
+       SET status = CASE WHEN n.status IN ('paused', 'draining') THEN n.status ELSE 'online' END,
+           hostname = n.hostname, pid = n.pid, version = n.version, started_at = n.started,
+           load = n.load, role = n.role, region = n.region, capabilities = n.capabilities, epoch = n.epoch,
+           head = n.head, confirmed = n.confirmed, insight_version = n.insight_version,
+           last_heartbeat = clock_timestamp() - make_interval(secs => n.age_seconds)
+      FROM json_to_recordset(:beats)
+           AS n(tenant text, instance text, holder text, status text, hostname text, pid bigint, version text,
+                started timestamptz, load bigint, role text, region text, capabilities jsonb, epoch text, head bigint,
+                confirmed bigint, insight_version bigint, age_seconds float)
+     WHERE (r.tenant, r.instance_id, r.holder) = (n.tenant, n.instance, n.holder)
+       AND r.last_heartbeat < clock_timestamp() - make_interval(secs => n.age_seconds)
 """)
 _GOODBYE = text("""
-    UPDATE instance_registry SET status = 'offline'
+    UPDATE instance_registry SET status = 'offline', last_heartbeat = clock_timestamp()
      WHERE (tenant, instance_id, holder) = (:tenant, :instance, :holder)
 """)
 
@@ -84,30 +97,37 @@ async def claim(
     return OtherHolder(heard, ours_before=bool(row.ours_before))
 
 
-async def heartbeat(connection: AsyncConnection, sender: Sender, beat: Heartbeat) -> bool:
-    """Note that an instance lives; False when it is not the registered holder."""
-    values: dict[str, Any] = _sender(sender) | {
-        "status": beat.status,
-        "hostname": beat.hostname,
-        "pid": beat.pid,
-        "version": beat.version,
-        "started": beat.started,
-        "load": beat.load,
-        "role": beat.role,
-        "region": beat.region,
-        "capabilities": encode(beat.capabilities).decode(),
-        "epoch": beat.epoch,
-        "head": beat.head,
-        "confirmed": beat.confirmed,
-        "insight_version": beat.insight_version,
-        "holder": beat.holder,
-    }
-    return (await connection.execute(_HEARTBEAT, values)).rowcount == 1
+class Heard(NamedTuple):
+    """A heartbeat, and how long ago it was heard; of each (sender, holder) there may be one in a batch."""
+
+    sender: Sender
+    beat: Heartbeat
+    age_seconds: float
+
+
+async def heartbeats(connection: AsyncConnection, many: Sequence[Heard]) -> int:
+    """Note who lives, in one statement; returns of how many it was news.
+
+    Of a daemon that is not the registered holder, or that was heard later (its goodbye, by another hub), it is none.
+    """
+    rows = [_row(heard) for heard in sorted(many, key=lambda heard: heard.sender)]
+    return (await connection.execute(_HEARTBEATS, {"beats": Json(rows, dumps=encode)})).rowcount
 
 
 async def goodbye(connection: AsyncConnection, sender: Sender, word: Goodbye) -> None:
     """Note that an instance stopped by its own will."""
     await connection.execute(_GOODBYE, _sender(sender) | {"holder": word.holder})
+
+
+def _row(heard: Heard) -> dict[str, Any]:
+    told = {key: value for key, value in structs.asdict(heard.beat).items() if key != "time"}  # clocks of others differ
+    return _sender(heard.sender) | told | {"started": _started(heard.beat), "age_seconds": heard.age_seconds}
+
+
+def _started(beat: Heartbeat) -> datetime | None:
+    """When it started, in UTC: the wire has zones, and years, that PostgreSQL or whoever reads from it does not."""
+    told = beat.started
+    return told.astimezone(UTC) if told is not None and told.year in _YEARS else None
 
 
 def _sender(sender: Sender) -> dict[str, Any]:

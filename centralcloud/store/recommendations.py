@@ -11,6 +11,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from centralcloud.store.observations import LANGUAGE_KIND
+from centralcloud.store.sums import total
 from schemas.codec import encode
 from schemas.events import ArchitecturePatternLearned, CodePatternLearned, DependencyLearned, FrameworkLearned
 from schemas.insights import Insight
@@ -20,15 +21,15 @@ CODE_KIND: Final = ".".join(CodePatternLearned.topic)
 KINDS: Final = [CODE_KIND, *(".".join(kind.topic) for kind in (ArchitecturePatternLearned, FrameworkLearned))]
 """What can be done as others do it; that others have a language, a package or a table is no advice."""
 
-_FILES = text("""
-    SELECT language, CAST(sum(files) AS bigint) AS files
+_FILES = text(f"""
+    SELECT language, {total("files")} AS files
       FROM (SELECT CASE kind WHEN :language_kind THEN name ELSE language END AS language, repository,
                    max(files) AS files
               FROM observations
              WHERE tenant = :tenant AND instance = :instance AND NOT forgotten AND kind IN (:language_kind, :code_kind)
              GROUP BY 1, 2) AS found
      WHERE language <> '' GROUP BY 1
-""")
+""")  # noqa: S608 - composed of constants
 _PATTERNS = text("""
     SELECT DISTINCT fingerprint FROM observations WHERE tenant = :tenant AND instance = :instance AND NOT forgotten
 """)

@@ -19,6 +19,13 @@ _LETTERS = text("""
 """)
 
 
+_POSTS = text("""
+    DELETE FROM posts WHERE (tenant, instance, key) IN (
+        SELECT tenant, instance, key FROM posts
+         WHERE received_at < clock_timestamp() - make_interval(secs => :older) LIMIT :limit)
+""")
+
+
 async def delete_envelopes(connection: AsyncConnection, older_seconds: float, limit: int) -> int:
     """Delete envelopes received so long ago and wholly confirmed; return how many."""
     return int((await connection.execute(_ENVELOPES, {"older": older_seconds, "limit": limit})).rowcount)
@@ -27,3 +34,8 @@ async def delete_envelopes(connection: AsyncConnection, older_seconds: float, li
 async def delete_replayed_letters(connection: AsyncConnection, older_seconds: float, limit: int) -> int:
     """Delete dead letters replayed so long ago; return how many."""
     return int((await connection.execute(_LETTERS, {"older": older_seconds, "limit": limit})).rowcount)
+
+
+async def delete_posts(connection: AsyncConnection, older_seconds: float, limit: int) -> int:
+    """Forget keys of posts taken in so long ago; return how many."""
+    return int((await connection.execute(_POSTS, {"older": older_seconds, "limit": limit})).rowcount)

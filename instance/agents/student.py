@@ -160,6 +160,8 @@ class Student:
             left_out=left_out,
         )
         _log(scan)
+        if scan.said:
+            await self.report()
         return scan
 
     async def say(self) -> int:
@@ -169,7 +171,7 @@ class Student:
         return sum([await self._say(repository, frozenset()) for repository in known])
 
     async def report(self) -> None:
-        """Say what has been studied so far, when it differs from what was said before."""
+        """Say how much has been studied so far, unless the instance shares nothing."""
         async with transaction(self._engine) as connection:
             uplink = await outbox.get(connection)
             if uplink.share_since is None:

@@ -82,3 +82,26 @@ def show(*, name: str | None, as_json: bool) -> None:
         print_json(status)
     else:
         fleet.print_status(status)
+
+
+@instance.command()
+@click.argument("name", required=False)
+@click.option("--rotate", is_flag=True, help="Sign with a new key from now on, which the old one vouches for.")
+@json_option
+def key(*, name: str | None, rotate: bool, as_json: bool) -> None:
+    """Show the public key instance NAME signs with, from its own database."""
+    from instance.cli.signing import key_of
+    from shared.commandline import print_facts
+
+    found = run_command(key_of(name, rotate=rotate))
+    if as_json:
+        print_json(found)
+        return
+    print_facts(
+        [
+            ("instance", found.instance_id),
+            ("tenant", found.tenant),
+            ("public key", found.public_key),
+            ("keys before it", found.replaced),
+        ]
+    )

@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
@@ -14,10 +14,12 @@ import click
 
 from instance.cli.options import instance_option
 from instance.recording.words import CHARACTERS_MAX
+from shared.errors import UsageError
 
 if TYPE_CHECKING:
     from instance.config import InstanceSettings
     from instance.recording.command import Ran
+    from instance.recording.verdicts import Verdict
 
 RUN_SOURCE: Final = "run"
 
@@ -49,9 +51,18 @@ def context_option(command: Callable[..., Any]) -> Callable[..., Any]:
     return click.option("--context", metavar="NAME=VALUE", type=pair, multiple=True, help=described)(command)
 
 
+def job_option(command: Callable[..., Any]) -> Callable[..., Any]:
+    """`--job`, by which a label reaches everything that was recorded of it."""
+    return click.option("--job", "job_id", metavar="ID", type=word, help="The job it is of.")(command)
+
+
 @click.command(context_settings={"allow_interspersed_args": False})
-@type_option
+@click.option("--type", "job_type", metavar="KIND", type=word,
+              help="What kind of work it is, such as tests or refactoring.")  # fmt: skip
+@click.option("--verifier", metavar="NAME", type=word,
+              help="Instead: the command judges an attempt of --model, and its verdict is recorded.")  # fmt: skip
 @click.option("--model", metavar="NAME", type=word, help="Which model did the work that the command runs or checks.")
+@job_option
 @context_option
 @instance_option
 @click.option("--later", is_flag=True, help="Leave it to the daemon or to the next `flocklore results` to record it.")
@@ -61,14 +72,16 @@ def run(
     ctx: click.Context,
     /,
     *,
-    job_type: str,
+    job_type: str | None,
+    verifier: str | None,
     model: str | None,
+    job_id: str | None,
     context: tuple[tuple[str, str], ...],
     instance_id: str | None,
     later: bool,
     command: tuple[str, ...],
 ) -> None:
-    """Run a command and record how long it took and whether it succeeded.
+    """Run a command and record how long it took and whether it succeeded, or what it said of somebody's work.
 
     The command has the terminal, gets every signal, and its exit code is this one's. Recorded are times, the exit
     code, the program's name, the commit and what the CI says of itself, not what the command is told or prints.
@@ -79,36 +92,36 @@ def run(
     from instance.recording.environment import here, of_git
     from instance.recording.words import named
 
+    if (job_type is None) == (verifier is None):
+        raise UsageError("say either the --type of work or the --verifier that judges it")
     settings = load({"instance_id": instance_id}).settings
     before = of_git(Path()).get("commit")
     ran = commands.run(command)
     known = here(os.environ, Path())
     if before not in (None, known.get("commit")):
         known["base"] = str(before)
-    known |= named(program=Path(command[0]).name) | dict(context)
-    save(settings, _fields(ran) | {"job_type": job_type, "model_used": model, "context": known}, later=later)
+    known |= named(program=Path(command[0]).name)
+    told = {"model_used": model, "job_id": job_id} | _fields(ran)
+    if verifier is None:
+        save(settings, told | {"job_type": job_type, "context": known | dict(context)}, later=later)
+    elif ran.status != "cancelled":  # then it said nothing
+        save(settings, told | _verdict(ran, verifier, known, dict(context)), later=later)
     ctx.exit(ran.exit_code)
 
 
-def save(settings: InstanceSettings, fields: Mapping[str, Any], *, later: bool = False) -> bool:
-    """Record a result now, or keep it on the disk until it can be; returns whether the database has it.
+def save(settings: InstanceSettings, *many: Mapping[str, Any], later: bool = False) -> bool:
+    """Record results now, or keep them on the disk until they can be; returns whether the database has them.
 
     Never raises what the database may: what is recorded has happened already.
     """
-    from instance.recording import spool
-    from shared.embedded.paths import state_path
-
-    kept: Path | None = None
-    try:
-        kept = spool.put(state_path(settings.state_dir), settings.instance_id, fields)
-    except OSError as error:
-        click.echo(f"flocklore: cannot keep the result in the state directory ({error.strerror})", err=True)
-    if later and kept:
+    kept = [_keep(settings, fields) for fields in many]
+    if later and all(kept):
         return False
     try:
-        _record(settings, fields if kept is None else None)
+        _record(settings, [fields for fields, path in zip(many, kept, strict=True) if path is None])
     except Exception as error:  # noqa: BLE001 - whatever it is, the work is done and its result is not to be lost
-        _say_where_it_is(fields, kept, error)
+        for fields, path in zip(many, kept, strict=True):
+            _say_where_it_is(fields, path, error)
         return False
     return True
 
@@ -116,6 +129,26 @@ def save(settings: InstanceSettings, fields: Mapping[str, Any], *, later: bool =
 def new_id() -> str:
     """What a result is called that nobody has given a name."""
     return secrets.token_hex(16)
+
+
+def _keep(settings: InstanceSettings, fields: Mapping[str, Any]) -> Path | None:
+    from instance.recording import spool
+    from shared.embedded.paths import state_path
+
+    try:
+        return spool.put(state_path(settings.state_dir), settings.instance_id, fields)
+    except OSError as error:
+        click.echo(f"flocklore: cannot keep the result in the state directory ({error.strerror})", err=True)
+        return None
+
+
+def _verdict(ran: Ran, verifier: str, known: Mapping[str, str], context: Mapping[str, str]) -> dict[str, Any]:
+    from instance.recording.environment import is_committed
+    from instance.recording.verdicts import job_type_of, judged_here
+
+    verdict: Verdict = "accepted" if ran.status == "success" else "rejected"
+    judged = judged_here(verdict, known, is_committed=is_committed(Path()))
+    return {"job_type": job_type_of(verifier, verdict), "status": "unlabelled", "context": {**judged, **context}}
 
 
 def _fields(ran: Ran) -> dict[str, Any]:
@@ -132,7 +165,7 @@ def _fields(ran: Ran) -> dict[str, Any]:
     }
 
 
-def _record(settings: InstanceSettings, unkept: Mapping[str, Any] | None) -> None:
+def _record(settings: InstanceSettings, unkept: Sequence[Mapping[str, Any]]) -> None:
     from instance.cli import recording_work
     from shared.commandline import run_command
 

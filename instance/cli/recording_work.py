@@ -23,8 +23,9 @@ from instance.recording import environment, formats, spool
 from instance.recording.formats import Source
 from instance.recording.importing import Imported, import_file
 from instance.recording.reading import Origin
-from instance.store import result_listing, results
+from instance.store import result_listing, result_words, results
 from instance.store.result_listing import COMMIT_DIGITS_MIN, LabelRow, ResultRow
+from instance.store.result_words import Subject
 from instance.store.results import JobResult, Label
 from shared.database import transaction
 from shared.embedded.paths import state_path
@@ -77,13 +78,13 @@ class Details(Struct, frozen=True, kw_only=True):
     labels: list[LabelRow]
 
 
-async def record(settings: InstanceSettings, unkept: Mapping[str, Any] | None) -> None:
-    """Record what waits on the disk for the instance, and a result that could not even be kept there."""
+async def record(settings: InstanceSettings, unkept: Sequence[Mapping[str, Any]]) -> None:
+    """Record what waits on the disk for the instance, and results that could not even be kept there."""
     async with open_target(settings) as target:
         await _deliver(target)
-        if unkept is not None:
+        if unkept:
             async with transaction(target.engine) as connection:
-                await results.record(connection, msgspec.convert(unkept, JobResult))
+                await results.record_many(connection, [msgspec.convert(one, JobResult) for one in unkept])
 
 
 async def imported(name: str | None, paths: Sequence[Path], form: str, own_prices: Path | None) -> Summary:
@@ -103,8 +104,14 @@ async def imported(name: str | None, paths: Sequence[Path], form: str, own_price
 
 
 async def label(name: str | None, chosen: Chosen, said: Label) -> Labelled:
-    """Label the chosen results; `NotFoundError` when there are none."""
+    """Label the chosen results; what is said of a job or a commit is kept for those that are recorded later.
+
+    `NotFoundError` when there is no result of one of the ids.
+    """
+    subject = _subject(chosen)
     async with _instance(name) as target, transaction(target.engine) as connection:
+        if subject is not None:
+            await result_words.keep(connection, subject, said)
         ids = await _ids(connection, chosen)
         return Labelled(results=len(ids), changed=await results.label(connection, ids, said))
 
@@ -139,19 +146,23 @@ async def _deliver(target: Target, *, unnamed: bool = False) -> int:
     return await spool.deliver(target.engine, state_path(target.settings.state_dir), names)
 
 
+def _subject(chosen: Chosen) -> Subject | None:
+    """Tell what is spoken of beside results that are there; raises `UsageError` for what is no commit."""
+    if chosen.commit is None:
+        return Subject("job", chosen.job) if chosen.job is not None else None
+    if len(chosen.commit) < COMMIT_DIGITS_MIN or set(chosen.commit.lower()) - set(hexdigits):
+        raise UsageError(f"{chosen.commit!r} is no commit: give at least {COMMIT_DIGITS_MIN} of its digits")
+    return Subject("commit", chosen.commit, chosen.job_type)
+
+
 async def _ids(connection: AsyncConnection, chosen: Chosen) -> list[int]:
     if chosen.commit is not None:
-        if len(chosen.commit) < COMMIT_DIGITS_MIN or set(chosen.commit.lower()) - set(hexdigits):
-            raise UsageError(f"{chosen.commit!r} is no commit: give at least {COMMIT_DIGITS_MIN} of its digits")
-        found = await result_listing.of_commit(connection, chosen.commit, chosen.job_type)
-    elif chosen.job is not None:
-        found = await results.of_job(connection, chosen.job)
-    else:
-        found = await result_listing.existing(connection, chosen.ids)
-        if missing := sorted(set(chosen.ids) - set(found)):
-            raise NotFoundError(f"there is no result {', '.join(map(str, missing))}; nothing was labelled")
-    if not found:
-        raise NotFoundError("no result is of that job or commit; `flocklore results list` shows what there is")
+        return await result_listing.of_commit(connection, chosen.commit, chosen.job_type)
+    if chosen.job is not None:
+        return await results.of_job(connection, chosen.job)
+    found = await result_listing.existing(connection, chosen.ids)
+    if missing := sorted(set(chosen.ids) - set(found)):
+        raise NotFoundError(f"there is no result {', '.join(map(str, missing))}; nothing was labelled")
     return found
 
 

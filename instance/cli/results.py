@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from datetime import datetime
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
@@ -13,16 +14,18 @@ from typing import TYPE_CHECKING, Any, Final
 import click
 
 from instance.cli.options import instance_option, limit_option
-from instance.cli.recording import context_option, new_id, save, type_option, word
+from instance.cli.recording import context_option, job_option, new_id, save, type_option, word
 from instance.cli.results_summary import savings, summary
 from shared.commandline import Commands, json_option, print_facts, print_json, print_table, run_command
 from shared.errors import Exit, UsageError
 
 if TYPE_CHECKING:
+    from instance.recording.verdicts import Verdict
     from instance.store.result_listing import ResultRow
 
 STATUSES: Final = ("success", "failed", "timeout", "cancelled", "unlabelled")
 FORMATS: Final = ("auto", "claude", "codex", "junit", "jsonl", "csv")
+VERDICTS: Final = ("accepted", "rejected")
 RECORD_SOURCE: Final = "record"
 
 _COUNT: Final = click.IntRange(0, 10**12)
@@ -51,7 +54,7 @@ results.add_command(savings)
 
 @results.command()
 @type_option
-@click.option("--status", type=click.Choice(STATUSES), required=True, help="unlabelled: nobody has said yet.")
+@click.option("--status", type=click.Choice(STATUSES), help="unlabelled: nobody has said yet.")
 @click.option("--model", "model_used", metavar="NAME", type=word)
 @click.option("--cost-cents", type=cents, metavar="CENTS", help="Without it what the tokens cost by the list.")
 @click.option("--tokens-input", "input_tokens", type=_COUNT, help="Without those of a cache.")
@@ -60,36 +63,37 @@ results.add_command(savings)
 @click.option("--tokens-cache-write", "cache_write_tokens", type=_COUNT)
 @click.option("--tokens-reasoning", "reasoning_tokens", type=_COUNT)
 @click.option("--duration-ms", type=_COUNT)
-@click.option("--job", "job_id", metavar="ID", type=word, help="The job it is of.")
+@job_option
+@click.option("--verifier", metavar="NAME", type=word, help="What judged it at once, such as tests; see --verdict.")
+@click.option("--verdict", type=click.Choice(VERDICTS), help="What it said; then --status is what you know better.")
 @click.option("--external-id", metavar="ID", type=word, help="What you call it: the same id is recorded once.")
 @context_option
 @instance_option
 @json_option
 def record(
     *,
+    verifier: str | None,
+    verdict: Any,
     external_id: str | None,
     context: tuple[tuple[str, str], ...],
     instance_id: str | None,
     as_json: bool,
     **told: Any,
 ) -> None:
-    """Record one result.
+    """Record one result, and with --verifier what that said of it.
 
     The commit and what the CI says of itself are added to its context. Without a database it waits in the state
-    directory.
+    directory. A rejected attempt counts as failed, and an accepted one is right or wrong when somebody says so.
     """
-    from datetime import UTC
-
     from instance.config import load
-    from instance.learning.prices import listed_cost_cents, prices
-    from instance.recording.environment import here
+    from instance.recording import verdicts
 
-    now = datetime.now(UTC)
-    fields = {name: value for name, value in told.items() if value is not None}
-    fields |= {"source": RECORD_SOURCE, "external_id": external_id or new_id(), "completed_at": now}
-    fields.setdefault("cost_cents", listed_cost_cents(prices(), fields, now.date()))
-    fields["context"] = here(os.environ, Path()) | dict(context)
-    is_recorded = save(load({"instance_id": instance_id}).settings, fields)
+    if (verifier is None) != (verdict is None) or (verdict is None and told["status"] is None):
+        raise UsageError("say the --status of the result, or a --verifier and its --verdict")
+    known = told["status"]
+    fields = _told(told | {"external_id": external_id or new_id()}, verdict, dict(context))
+    judged = [] if verifier is None else [verdicts.judgement(verifier, verdict, fields, known)]
+    is_recorded = save(load({"instance_id": instance_id}).settings, fields, *judged)
     if as_json:
         print_json({"recorded": is_recorded, "source": RECORD_SOURCE, "external_id": fields["external_id"]})
     elif is_recorded:
@@ -161,7 +165,8 @@ def label(
 ) -> None:
     """Say whether results were right, when it is known, or correct what was said before.
 
-    The latest word stands, by the time it was found out. Nothing else of a result ever changes.
+    The latest word stands, by the time it was found out. Nothing else of a result ever changes. What is said of a job
+    or a commit holds for results of it, too, that are recorded in the next 90 days.
     """
     from datetime import UTC
 
@@ -178,6 +183,9 @@ def label(
     if as_json:
         print_json(done)
     else:
+        if not done.results:
+            click.echo("no result is of that yet; what you said is kept for those to come")
+            return
         later = "" if done.changed == done.results else "; of the others somebody has said it, or more, since"
         click.echo(f"{done.changed} of {done.results} results are now {status}{later}")
 
@@ -224,6 +232,24 @@ def show(*, number: int, instance_id: str | None, as_json: bool) -> None:
     print_facts([(name.replace("_", " "), value) for name, value in (told | parts).items() if value not in (None, "")])
     for said in found.labels:
         click.echo(f"label  {said.status}, said by {said.source} at {said.labelled_at:%Y-%m-%d %H:%M:%S%z}")
+
+
+def _told(told: Mapping[str, Any], verdict: Verdict | None, context: Mapping[str, str]) -> dict[str, Any]:
+    """Say what is recorded of an attempt, and where and when it was."""
+    from datetime import UTC
+
+    from instance.learning.prices import listed_cost_cents, prices
+    from instance.recording.environment import here, is_committed
+    from instance.recording.verdicts import attempt_status, judged_here
+
+    now, known = datetime.now(UTC), here(os.environ, Path())
+    fields = {name: value for name, value in told.items() if value is not None}
+    fields |= {"source": RECORD_SOURCE, "completed_at": now}
+    fields.setdefault("cost_cents", listed_cost_cents(prices(), fields, now.date()))
+    if verdict is not None:
+        known = judged_here(verdict, known, is_committed=is_committed(Path()))
+        fields.setdefault("status", attempt_status(verdict))
+    return fields | {"context": {**known, **context}}
 
 
 def _line(row: ResultRow) -> tuple[Any, ...]:

@@ -5,6 +5,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 
 import click
@@ -26,6 +27,10 @@ MEASURES: Final = {
 
 _NAMED_MAX: Final = 3
 
+_prices = click.option(
+    "--prices", type=click.Path(exists=True, dir_okay=False, path_type=Path), metavar="FILE",
+    help="What tokens cost by this table, which comes before those known; what is recorded does not change.",
+)  # fmt: skip
 _since = click.option("--since", "days", type=click.IntRange(1, 36_500), metavar="DAYS", help="Only the last so many.")
 
 
@@ -46,10 +51,17 @@ class Parts(click.ParamType[tuple[str, ...]]):
 @_since
 @click.option("--type", "job_type", metavar="KIND", help="Only of this kind.")
 @click.option("--by", type=Parts(), default="type,model", show_default=True, help="Of type,model,context.")
+@_prices
 @instance_option
 @json_option
 def summary(
-    *, days: int | None, job_type: str | None, by: tuple[Any, ...], instance_id: str | None, as_json: bool
+    *,
+    days: int | None,
+    job_type: str | None,
+    by: tuple[Any, ...],
+    prices: Path | None,
+    instance_id: str | None,
+    as_json: bool,
 ) -> None:
     """Show for each kind of work and model how often it succeeds, what it costs and how long it takes.
 
@@ -57,7 +69,7 @@ def summary(
     """
     from instance.cli import results_work
 
-    rows = run_command(results_work.summarised(instance_id, days, job_type, by))
+    rows = run_command(results_work.summarised(results_work.Asked(instance_id, days, job_type, prices), by))
     if as_json:
         print_json(rows)
         return
@@ -72,18 +84,21 @@ def summary(
 @click.command()
 @_since
 @click.option("--type", "job_type", metavar="KIND", help="Only of this kind.")
+@_prices
 @instance_option
 @json_option
-def savings(*, days: int | None, job_type: str | None, instance_id: str | None, as_json: bool) -> None:
+def savings(
+    *, days: int | None, job_type: str | None, prices: Path | None, instance_id: str | None, as_json: bool
+) -> None:
     """Estimate what would have been saved, had all work of a kind been done by one model or plan.
 
     Of every model and plan that was used, per job, with 95 % intervals, from your own history. `direct` is model-based:
     it takes for granted that within a context the harder tasks were not given to one of them. `doubly robust` knows how
-    likely each choice was.
+    likely each choice was. Where a share of choices is held out (`routing_holdout`), what advice saved is `measured`.
     """
     from instance.cli import results_work
 
-    rows = run_command(results_work.saved(instance_id, days, job_type))
+    rows = run_command(results_work.saved(results_work.Asked(instance_id, days, job_type, prices)))
     if as_json:
         print_json(rows)
         return
@@ -120,7 +135,7 @@ def _saving_line(row: OfferRow) -> tuple[Any, ...]:
 
 
 def _plan(row: OfferRow) -> str:
-    return ", then ".join(row.plan)
+    return ", then ".join(row.plan) or "what was advised"
 
 
 def _with_interval(told: Measured, show: Callable[[float], str]) -> str | None:

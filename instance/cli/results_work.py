@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Final
+from pathlib import Path
+from typing import Final, NamedTuple
 
 from msgspec import Struct
 
 from instance.cli.target import open_target, resolve_settings
 from instance.learning.labels.offers import Offer, offers
+from instance.learning.labels.repricing import repriced
 from instance.learning.labels.summary import By, Line, Seen, summary
+from instance.learning.prices import prices
 from instance.learning.routing.offpolicy import Refusal
 from instance.learning.routing.outlook import Interval
 from instance.store import result_history
@@ -50,7 +53,7 @@ class OfferRow(Struct, frozen=True, kw_only=True):
 
     job_type: str
     plan: Sequence[str]
-    """Models in the order they are tried; one, as a rule."""
+    """Models in the order they are tried; empty: whatever was advised, against what was held out."""
     saved_cents: Measured
     """Per job."""
     success: Measured
@@ -65,20 +68,33 @@ class OfferRow(Struct, frozen=True, kw_only=True):
     method: str | None = None
 
 
-async def summarised(name: str | None, days: int | None, job_type: str | None, by: Sequence[By]) -> list[SummaryRow]:
+class Asked(NamedTuple):
+    """Which results: of which instance, of so many days, of one kind; and at whose prices, None: as recorded."""
+
+    instance: str | None
+    days: int | None
+    job_type: str | None
+    prices: Path | None = None
+
+
+async def summarised(asked: Asked, by: Sequence[By]) -> list[SummaryRow]:
     """Sum up the results of an instance."""
-    return [_summary_row(line) for line in summary(await _seen(name, days, job_type), by)]
+    return [_summary_row(line) for line in summary(await _seen(asked), by)]
 
 
-async def saved(name: str | None, days: int | None, job_type: str | None) -> list[OfferRow]:
+async def saved(asked: Asked) -> list[OfferRow]:
     """Compare the plans an instance has results of."""
-    return [_offer_row(offer) for offer in offers(await _seen(name, days, job_type))]
+    return [_offer_row(offer) for offer in offers(await _seen(asked))]
 
 
-async def _seen(name: str | None, days: int | None, job_type: str | None) -> list[Seen]:
-    async with open_target(resolve_settings(name)) as target, transaction(target.engine) as connection:
-        happened = await result_history.happened(connection, days=days, job_type=job_type)
-    return [Seen(*one) for one in happened]
+async def _seen(asked: Asked) -> list[Seen]:
+    known = prices(asked.prices) if asked.prices is not None else None
+    async with open_target(resolve_settings(asked.instance)) as target, transaction(target.engine) as connection:
+        happened = await result_history.happened(
+            connection, days=asked.days, job_type=asked.job_type, with_usage=known is not None
+        )
+    seen = [Seen(*one) for one in happened]
+    return seen if known is None else repriced(seen, known)
 
 
 def _summary_row(line: Line) -> SummaryRow:

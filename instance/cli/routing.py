@@ -9,7 +9,7 @@ import numpy as np
 
 from instance import routing
 from instance.cli.target import open_target, resolve_settings
-from instance.routing import Advice, Expectation, Range
+from schemas.routing_advice import Advice, Expectation, Range
 from shared.commandline import print_facts, print_table
 from shared.database import transaction
 

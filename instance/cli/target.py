@@ -18,16 +18,18 @@ from shared.client import ask
 from shared.database import connect_engine, transaction
 from shared.embedded.attach import database_name, embedded_postgres_directory
 from shared.embedded.databases import url_of
-from shared.embedded.nats import EmbeddedNats
+from shared.embedded.nodes import running_urls
 from shared.embedded.paths import state_path
 from shared.embedded.postgres import EmbeddedPostgres
 from shared.errors import ConfigurationError, NotFoundError, NotRunningError, UsageError
 from shared.inspection import INSTANCE_PREFIX, needed_revision
 from shared.migrations import current_revision
+from shared.passport import passport_of
 
 T = TypeVar("T")
 
 _ASKER: Final = "command"
+_APPLICATION: Final = "flocklore command"
 
 
 @dataclass(frozen=True)
@@ -46,7 +48,7 @@ async def open_target(settings: InstanceSettings) -> AsyncIterator[Target]:
     UsageError when there are several, NotFoundError when there is none, NotRunningError when its embedded database
     does not run, ConfigurationError when its schema is of another release.
     """
-    engine = connect_engine(await _database_url(settings), application="flocklore command")
+    engine = await _engine(settings)
     try:
         async with transaction(engine) as connection:
             await _require_schema(connection)
@@ -66,19 +68,15 @@ def resolve_settings(name: str | None) -> InstanceSettings:
 async def ask_hub(settings: InstanceSettings, subject: str, query: Any, answer: type[T]) -> T:
     """Ask centralcloud; raises `NotRunningError` when no NATS is known here, `UnreachableError` when nobody answers."""
     sender = Sender(settings.tenant, settings.instance_id or _ASKER)
-    return await ask(
-        hub_servers(settings), subject, query, answer, sender=sender, credentials=settings.nats_credentials
-    )
+    return await ask(hub_servers(settings), subject, query, answer, sender=sender, passport=passport_of(settings))
 
 
 def hub_servers(settings: InstanceSettings) -> list[str]:
-    """NATS as it was configured, else the embedded server of the state directory if it runs."""
-    if settings.nats_servers:
-        return settings.nats_servers
-    embedded = EmbeddedNats(state_path(settings.state_dir) / "nats")
-    if not embedded.running():
+    """NATS as it was configured, else the embedded servers of the state directory that run."""
+    servers = settings.nats_servers or running_urls(state_path(settings.state_dir))
+    if not servers:
         raise NotRunningError("no NATS is known here; start one with `flocklore up`, or set NATS_URL")
-    return [embedded.url]
+    return servers
 
 
 def hexadecimal_prefix(text: str) -> str:
@@ -89,21 +87,25 @@ def hexadecimal_prefix(text: str) -> str:
     return prefix
 
 
-async def _database_url(settings: InstanceSettings) -> str:
-    """The database that is the instance, or the one among its neighbours on the same server."""
+async def _engine(settings: InstanceSettings) -> AsyncEngine:
+    """Connect to the database that is the instance, or the one among its neighbours on the same server."""
     server = settings.database_url
     if server is None:
         server = await asyncio.to_thread(_embedded_url, settings)
-    engine = connect_engine(server, application="flocklore command")
+    engine = connect_engine(server, application=_APPLICATION)
     try:
         async with transaction(engine) as connection:
             itself = await instances.name_here(connection)
-            databases = await instances.databases(connection, INSTANCE_PREFIX)
-    finally:
+            is_meant = itself is not None and settings.instance_id in (None, itself)
+            databases = [] if is_meant else await instances.databases(connection, INSTANCE_PREFIX)
+        name = None if is_meant else _choose(databases, settings.instance_id)
+    except BaseException:
         await engine.dispose()
-    if itself is not None and settings.instance_id in (None, itself):
-        return server
-    return url_of(server, _choose(databases, settings.instance_id))
+        raise
+    if name is None:
+        return engine
+    await engine.dispose()
+    return connect_engine(url_of(server, name), application=_APPLICATION)
 
 
 def _embedded_url(settings: InstanceSettings) -> str:

@@ -12,7 +12,7 @@ from typing import Final
 from instance.otlp.entries import Attributes, Entry, count, fingerprint, milliseconds, moment, word
 from instance.otlp.requests import Request
 from instance.recording.words import named
-from instance.store.results import Usage
+from instance.store.results import RESPONSE, Usage
 from shared.errors import ContractError
 
 EMITTER: Final = "genai"
@@ -53,7 +53,11 @@ def read(entry: Entry) -> Request | None:
         ended=moment(entry.ended_ns),
         duration_ms=milliseconds(entry.began_ns, entry.ended_ns),
         failed=entry.failed or bool(told.get("error.type")),
-        context=named(session=word(told, "gen_ai.conversation.id"), provider=word(told, *_PROVIDER)),
+        context=named(
+            session=word(told, "gen_ai.conversation.id"),
+            provider=word(told, *_PROVIDER),
+            **{RESPONSE: response and fingerprint(response)},
+        ),
     )
 
 

@@ -24,13 +24,15 @@ from starlette.routing import Route
 from instance.learning.prices import Prices
 from instance.otlp import answers, emitters, json_form, posted, protobuf_form
 from instance.otlp.answers import JSON, PROTOBUF
-from instance.otlp.body import RefusalError, unpacked
+from instance.otlp.body import BYTES_MAX, RefusalError, unpacked
 from instance.otlp.emitters import Read
 from instance.otlp.entries import Signal
 from instance.store import results
 from instance.store.results import JobResult
 from shared.database import transaction
 from shared.errors import ContractError, TransientError
+from shared.metrics import Metrics
+from shared.web.endpoint import Access, Raw
 
 log = structlog.get_logger(__name__)
 
@@ -40,6 +42,14 @@ REQUESTS_MAX: Final = 8
 COMMIT_SECONDS_MAX: Final = 5.0
 """Exporters wait for ten."""
 
+Take = Callable[[Request], Awaitable[Response]]
+
+_SUMMARIES: Final = {
+    "/v1/logs": "Log records of programs, in OpenTelemetry's form.",
+    "/v1/traces": "Spans of programs, in OpenTelemetry's form.",
+    "/v1/metrics": "Metrics of programs, in OpenTelemetry's form; nothing is made of them.",
+    "/ingest": "Results of work, one JSON object a line.",
+}
 _HOSTS: Final = frozenset({"127.0.0.1", "localhost", "[::1]"})
 _DECODERS: Final = {JSON: json_form.decode, PROTOBUF: protobuf_form.decode}
 _LINES: Final = frozenset({JSON, "application/x-ndjson", "application/jsonl"})
@@ -48,21 +58,30 @@ _LINES: Final = frozenset({JSON, "application/x-ndjson", "application/jsonl"})
 class Sink:
     """Takes export requests and posted results into the database; `application` is what a server serves."""
 
-    def __init__(self, engine: AsyncEngine, prices: Prices) -> None:
+    def __init__(self, engine: AsyncEngine, prices: Prices, metrics: Metrics | None = None) -> None:
         self._engine = engine
+        self._metrics = metrics or Metrics()
         self._prices = prices
         self._taking = 0
         self._reading = asyncio.Lock()  # one at a time: what is made of a body is many times its size
-        self.application = Starlette(
-            routes=[
-                Route("/v1/logs", self._answering(self._take_logs), methods=["POST"]),
-                Route("/v1/traces", self._answering(self._take_traces), methods=["POST"]),
-                Route("/v1/metrics", self._answering(self._take_metrics), methods=["POST"]),
-                Route("/ingest", self._answering(self._take_lines), methods=["POST"]),
-            ]
-        )
+        self._takes = {
+            "/v1/logs": self._take_logs,
+            "/v1/traces": self._take_traces,
+            "/v1/metrics": self._take_metrics,
+            "/ingest": self._take_lines,
+        }
+        routes = [Route(path, self._answering(_local(take)), methods=["POST"]) for path, take in self._takes.items()]
+        self.application = Starlette(routes=routes)
 
-    def _answering(self, take: Callable[[Request], Awaitable[Response]]) -> Callable[[Request], Awaitable[Response]]:
+    def endpoints(self) -> list[Raw]:
+        """The same for an application that knows whom to admit."""
+        above = 2 * BYTES_MAX  # so that what is too large is refused here, as exporters understand it
+        return [
+            Raw("POST", path, self._answering(take), _SUMMARIES[path], access=Access.WRITE, body_bytes_max=above)
+            for path, take in self._takes.items()
+        ]
+
+    def _answering(self, take: Take) -> Take:
         """Turn what went wrong into the answer an exporter understands."""
 
         async def answer(request: Request) -> Response:
@@ -82,8 +101,7 @@ class Sink:
 
         return answer
 
-    async def _limited(self, take: Callable[[Request], Awaitable[Response]], request: Request) -> Response:
-        _check_host(request)
+    async def _limited(self, take: Take, request: Request) -> Response:
         if self._taking >= REQUESTS_MAX:
             raise RefusalError(503, f"{REQUESTS_MAX} requests are being read; send it again")
         self._taking += 1
@@ -111,6 +129,7 @@ class Sink:
             found = await asyncio.to_thread(self._read, signal, form, body)
         await self._record(found.results)
         if found.rejected:
+            self._metrics.sink_rejected.inc(found.rejected)
             log.info("requests a program told of make no sense", signal=signal, count=found.rejected)
         return answers.taken(signal, form, found.rejected, found.why)
 
@@ -121,6 +140,7 @@ class Sink:
         if _form(request) not in _LINES:
             raise RefusalError(415, f"the body must be lines of JSON, {JSON}")
         told = await asyncio.to_thread(posted.read, await unpacked(request), self._prices, datetime.now(UTC))
+        self._metrics.sink_rejected.inc(told.faults.count)
         if told.faults.count and not told.results:
             raise RefusalError(400, told.faults.named[0])
         new = await self._record(told.results)
@@ -130,19 +150,26 @@ class Sink:
         if not many:
             return 0
         async with asyncio.timeout(COMMIT_SECONDS_MAX), transaction(self._engine) as connection:
-            return await results.record_many(connection, many)
+            new = await results.record_many(connection, many)
+        self._metrics.sink_results.inc(new)
+        return new
 
 
 def _form(request: Request) -> str:
     return request.headers.get("content-type", "").partition(";")[0].strip().lower()
 
 
-def _check_host(request: Request) -> None:
+def _local(take: Take) -> Take:
     """Refuse what a web page sends here under a name of its own that it has pointed at this machine."""
-    host = request.headers.get("host", "")
-    name, colon, port = host.rpartition(":")
-    if (name if colon and port.isdigit() else host).lower() not in _HOSTS:
-        raise RefusalError(421, "this answers on 127.0.0.1 and localhost only")
+
+    async def taken(request: Request) -> Response:
+        host = request.headers.get("host", "")
+        name, colon, port = host.rpartition(":")
+        if (name if colon and port.isdigit() else host).lower() not in _HOSTS:
+            raise RefusalError(421, "this answers on 127.0.0.1 and localhost only")
+        return await take(request)
+
+    return taken
 
 
 def _report(error: Exception) -> None:

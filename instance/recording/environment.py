@@ -61,9 +61,27 @@ def of_ci(environment: Mapping[str, str], event: bytes = b"{}") -> dict[str, str
 
 def of_git(directory: Path) -> dict[str, str]:
     """Tell the commit and the branch checked out; nothing outside of a work tree or without git."""
+    words = (_git(directory, "rev-parse", "HEAD", "--abbrev-ref", "HEAD") or "").split()
+    if len(words) != 2:  # noqa: PLR2004 - a commit and a branch
+        return {}
+    return named(commit=words[0], branch=words[1] if words[1] != "HEAD" else None)
+
+
+def is_committed(directory: Path) -> bool:
+    """Tell whether everything in the work tree is in the commit that is checked out."""
+    return _git(directory, "status", "--porcelain") == ""
+
+
+def here(environment: Mapping[str, str], directory: Path) -> dict[str, str]:
+    """Tell what CI says, and of the rest what git says."""
+    return of_git(directory) | of_ci(environment, _read_event(environment))
+
+
+def _git(directory: Path, *arguments: str) -> str | None:
+    """Return what git prints; None where it fails, or there is none."""
     try:
         done = subprocess.run(
-            ["git", "rev-parse", "HEAD", "--abbrev-ref", "HEAD"],
+            ["git", *arguments],
             cwd=directory,
             stdin=subprocess.DEVNULL,
             capture_output=True,
@@ -73,16 +91,8 @@ def of_git(directory: Path) -> dict[str, str]:
             check=False,
         )
     except (OSError, subprocess.TimeoutExpired):
-        return {}
-    words = done.stdout.split()
-    if done.returncode or len(words) != 2:  # noqa: PLR2004 - a commit and a branch
-        return {}
-    return named(commit=words[0], branch=words[1] if words[1] != "HEAD" else None)
-
-
-def here(environment: Mapping[str, str], directory: Path) -> dict[str, str]:
-    """Tell what CI says, and of the rest what git says."""
-    return of_git(directory) | of_ci(environment, _read_event(environment))
+        return None
+    return None if done.returncode else done.stdout
 
 
 def _first(environment: Mapping[str, str], names: Mapping[str, tuple[str, ...]]) -> dict[str, str]:

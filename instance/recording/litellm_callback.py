@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from decimal import Decimal
+from hashlib import blake2b
 from typing import Any, Final
 
 import msgspec
@@ -159,13 +160,21 @@ class _Post:
 
 
 def _line(told: Mapping[str, Any]) -> bytes | None:
-    """Say what a `StandardLoggingPayload` says as a row; None of an answer LiteLLM had kept and asked nobody for."""
+    """Say what a `StandardLoggingPayload` says as a row; None of an answer LiteLLM had kept and asked nobody for.
+
+    Its id is the provider's of the answer, else LiteLLM's of the request, as in the spans of both: by it they are known
+    to tell of the same request. A digest of it is enough for that.
+    """
     if told.get("cache_hit"):
         return None
     usage = (told.get("metadata") or {}).get("usage_object") or {}
     began, ended = float(told["startTime"]), float(told["endTime"])
     failed = told.get("status") == "failure"
-    provider, session = _name(told.get("custom_llm_provider")), _name(told.get("session_id"))
+    known = {
+        "provider": _name(told.get("custom_llm_provider")),
+        "session": _name(told.get("session_id")),
+        "response": blake2b(str(told["id"]).encode("utf-8", "replace"), digest_size=16).hexdigest(),
+    }
     row = {
         "job_type": _JOB_TYPE,
         "status": "failed" if failed else "unlabelled",
@@ -175,7 +184,7 @@ def _line(told: Mapping[str, Any]) -> bytes | None:
         "duration_ms": max(0, round(1000 * (ended - began))),
         "started_at": datetime.fromtimestamp(began, UTC),
         "completed_at": datetime.fromtimestamp(ended, UTC),
-        "context": {name: word for name, word in (("provider", provider), ("session", session)) if word},
+        "context": {name: word for name, word in known.items() if word},
         **({} if failed else _tokens(told, usage)),
     }
     return msgspec.json.encode(row)

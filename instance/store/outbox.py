@@ -18,6 +18,7 @@ from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.subjects import Topic
+from shared import tracing
 
 RESEND_SECONDS: Final = 30.0
 RESEND_SECONDS_MAX: Final = 600.0
@@ -45,6 +46,8 @@ class Numbered:
     body: bytes
     attempt: int
     """This one; the first is 1."""
+    traceparent: str = ""
+    """The trace it was made in; empty when there was none."""
 
 
 _FIRST_EPOCH = text("INSERT INTO uplink (epoch) VALUES (:epoch) ON CONFLICT DO NOTHING")
@@ -52,7 +55,7 @@ _GET = text("SELECT epoch, head, confirmed, rotations, share_since FROM uplink")
 _LOCK = text("SELECT epoch, head, confirmed, rotations, share_since FROM uplink FOR UPDATE")
 _SHARE = text("UPDATE uplink SET share_since = now() WHERE share_since IS NULL RETURNING 1")
 _APPEND = text("""
-    INSERT INTO outbox (domain, kind, body) VALUES (:domain, :kind, :body)
+    INSERT INTO outbox (domain, kind, body, traceparent) VALUES (:domain, :kind, :body, :traceparent)
 """).bindparams(bindparam("body", type_=BYTEA))
 _NUMBER = text("""
     WITH head AS (
@@ -64,11 +67,11 @@ _NUMBER = text("""
         UPDATE outbox o
            SET epoch = head.epoch, seq = head.head + batch.place, attempt = 1, sent_at = clock_timestamp()
           FROM batch, head WHERE o.id = batch.id
-        RETURNING o.seq, o.domain, o.kind, o.body, o.attempt
+        RETURNING o.seq, o.domain, o.kind, o.body, o.attempt, o.traceparent
     ), moved AS (
         UPDATE uplink SET head = head + (SELECT count(*) FROM numbered)
     )
-    SELECT seq, domain, kind, body, attempt FROM numbered
+    SELECT seq, domain, kind, body, attempt, traceparent FROM numbered
 """)
 _TAKE_DUE = text("""
     WITH due AS (
@@ -79,7 +82,7 @@ _TAKE_DUE = text("""
          ORDER BY o.seq LIMIT :limit
     )
     UPDATE outbox o SET attempt = o.attempt + 1, sent_at = clock_timestamp() FROM due WHERE o.id = due.id
-    RETURNING o.seq, o.domain, o.kind, o.body, o.attempt
+    RETURNING o.seq, o.domain, o.kind, o.body, o.attempt, o.traceparent
 """)
 _UNMARK_SENT = text("""
     UPDATE outbox SET sent_at = NULL
@@ -146,7 +149,8 @@ async def start_sharing(connection: AsyncConnection) -> bool:
 
 async def append(connection: AsyncConnection, events: Sequence[tuple[Topic, bytes]]) -> None:
     """Append encoded events, in the transaction of what they tell of."""
-    rows = [{"domain": topic.domain, "kind": topic.kind, "body": body} for topic, body in events]
+    trace = {"traceparent": tracing.current() or None}
+    rows = [{"domain": topic.domain, "kind": topic.kind, "body": body} | trace for topic, body in events]
     for start in range(0, len(rows), _BATCH):
         await connection.execute(_APPEND, rows[start : start + _BATCH])
 
@@ -217,8 +221,8 @@ async def backlog(connection: AsyncConnection) -> tuple[int, float]:
 
 
 def _numbered(row: Any) -> Numbered:
-    seq, domain, kind, body, attempt = row
-    return Numbered(seq, Topic(domain, kind), bytes(body), attempt)
+    seq, domain, kind, body, attempt, traceparent = row
+    return Numbered(seq, Topic(domain, kind), bytes(body), attempt, traceparent or "")
 
 
 def event_identity() -> dict[str, Any]:

@@ -9,6 +9,7 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from instance.store.results import Status
+from schemas.routing import VERIFIER
 
 RESULTS_MAX: Final = 20_000
 """The latest; older ones keep the label they have."""
@@ -54,6 +55,7 @@ _JUDGED = text("""
            r.success, r.completed_at
       FROM job_results r
      WHERE r.context ? 'commit' AND (r.context ? 'ci' OR r.source = 'junit') AND r.success IS NOT NULL
+       AND NOT starts_with(r.job_type, :verifier)
      ORDER BY r.completed_at DESC LIMIT :limit
 """)
 
@@ -65,6 +67,6 @@ async def made(connection: AsyncConnection, source: str) -> list[Made]:
 
 
 async def judged(connection: AsyncConnection) -> list[Judged]:
-    """Read what CI said of commits."""
-    rows = await connection.execute(_JUDGED, {"limit": RESULTS_MAX})
+    """Read what CI said of commits; what is known of verdicts is known from these."""
+    rows = await connection.execute(_JUDGED, {"limit": RESULTS_MAX, "verifier": VERIFIER})
     return [Judged(row[0], tuple(row[1]), tuple(row[2]), row[3], row[4]) for row in rows]

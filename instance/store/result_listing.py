@@ -67,8 +67,10 @@ _LABELS = text("""
 _EXIST = text("SELECT id FROM job_results WHERE id = ANY(:ids)")
 _OF_COMMIT = text("""
     SELECT r.id FROM job_results r
-     WHERE EXISTS (SELECT FROM string_to_table(r.context->>'commit', ' ') AS c
+     WHERE r.context ? 'commit' AND commits_in(r.context) @> ARRAY[left(:commit, :digits)]
+       AND EXISTS (SELECT FROM string_to_table(r.context->>'commit', ' ') AS c
                     WHERE length(c) >= :digits AND (starts_with(c, :commit) OR starts_with(:commit, c)))
+       AND r.context->>'verdict' IS DISTINCT FROM 'rejected'
        AND (CAST(:job_type AS text) IS NULL OR r.job_type = :job_type)
      ORDER BY r.id
 """)
@@ -108,7 +110,8 @@ async def existing(connection: AsyncConnection, ids: Sequence[int]) -> list[int]
 async def of_commit(connection: AsyncConnection, commit: str, job_type: str | None = None) -> list[int]:
     """The ids of the results, or of those of one kind, whose job made or judged a commit.
 
-    Either of the two ids of the commit may be shortened.
+    Either of the two ids of the commit may be shortened, to seven digits. Attempts that a verifier rejected are not
+    what became of a commit.
     """
     values = {"commit": commit.lower(), "digits": COMMIT_DIGITS_MIN, "job_type": job_type}
     return list((await connection.execute(_OF_COMMIT, values)).scalars())

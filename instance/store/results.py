@@ -6,7 +6,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from decimal import Decimal
-from types import MappingProxyType
 from typing import Any, Final, Literal
 
 from msgspec import Struct, structs
@@ -14,17 +13,17 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.codec import encode
-from shared.errors import UsageError
-from shared.jobs import listing
-from shared.jobs.listing import JobRow
 
 Status = Literal["success", "failed", "timeout", "cancelled", "unlabelled"]
 
 RETENTION_DAYS: Final = 90
-JOBS_SOURCE: Final = "jobs"
-"""The source of results that are jobs of the queue."""
+RESPONSE: Final = "response"
+"""The context word with a digest of what a provider calls its answer."""
 
-_ROWS_MAX: Final = 1000
+TOGETHER_SECONDS: Final = 600
+"""What tells of one request ends within so many of each other: answers are numbered anew by servers that start anew."""
+
+ROWS_MAX: Final = 1000
 
 
 class Usage(Struct, frozen=True, kw_only=True):
@@ -102,22 +101,47 @@ _RECORD = text("""
            r.status, r.error, r.duration_ms, r.started_at, coalesce(r.completed_at, clock_timestamp()), r.cost_cents,
            r.model_used, r.input_tokens, r.output_tokens, r.cache_read_tokens, r.cache_write_tokens, r.reasoning_tokens,
            r.context, r.patterns_discovered, r.insights, r.input_summary, r.result_summary, r.source, r.external_id
-      FROM jsonb_populate_recordset(CAST(NULL AS job_results), CAST(:rows AS jsonb)) AS r
+      FROM jsonb_array_elements(CAST(:rows AS jsonb)) WITH ORDINALITY AS e(one, place),
+           jsonb_populate_record(CAST(NULL AS job_results), e.one) AS r
      WHERE NOT EXISTS (SELECT FROM job_results_pruned p
                         WHERE (p.source, p.external_id) = (r.source, r.external_id))
+       AND NOT EXISTS (SELECT FROM job_results o
+                        WHERE o.context ? 'response' AND o.context->>'response' = r.context->>'response'
+                          AND o.source <> r.source AND o.job_type = r.job_type
+                          AND coalesce(o.output_tokens + coalesce(o.reasoning_tokens, 0)
+                                       = r.output_tokens + coalesce(r.reasoning_tokens, 0), true)
+                          AND abs(extract(epoch FROM o.completed_at - coalesce(r.completed_at, clock_timestamp())))
+                              < :together_seconds)
+     ORDER BY e.place
     ON CONFLICT (source, external_id) DO NOTHING
+    RETURNING id
 """)
-_UNRECORDED_JOBS = text("""
-    SELECT j.id FROM oban_jobs j
-     WHERE j.state IN ('completed', 'discarded', 'cancelled') AND j.attempted_at IS NOT NULL
-       AND NOT EXISTS (SELECT FROM job_results r
-                        WHERE (r.source, r.external_id) = ('jobs', j.id || '.' || j.attempt))
-       AND NOT EXISTS (SELECT FROM job_results_pruned p
-                        WHERE (p.source, p.external_id) = ('jobs', j.id || '.' || j.attempt))
-     ORDER BY j.id LIMIT :limit
+_ANSWER_LOCK = text("SELECT pg_advisory_xact_lock(hashtext('job_results.response'))")
+_WORDS_LOCK = text("SELECT pg_advisory_xact_lock_shared(hashtext('job_result_words'))")
+_APPLY_WORDS = text("""
+    WITH said AS (
+        SELECT r.id, w.source, greatest(w.labelled_at, r.completed_at) AS at, w.status
+          FROM job_results r
+          JOIN job_result_words w
+            ON (w.subject = 'job' AND w.name = r.job_id
+                OR w.subject = 'commit' AND left(w.name, 7) = ANY(commits_in(r.context))
+                   AND EXISTS (SELECT FROM string_to_table(r.context->>'commit', ' ') AS c
+                                WHERE starts_with(c, w.name) OR starts_with(w.name, c)))
+           AND w.job_type IN ('', r.job_type)
+         WHERE r.id = ANY(:ids) AND r.context->>'verdict' IS DISTINCT FROM 'rejected'
+    ), heard AS (
+        INSERT INTO job_result_labels (result_id, source, labelled_at, status)
+        SELECT id, source, at, status FROM said ON CONFLICT DO NOTHING
+    ), last AS (
+        SELECT DISTINCT ON (id) id, source, at, status FROM said ORDER BY id, at DESC, source DESC
+    )
+    UPDATE job_results r SET status = l.status, label_source = l.source, labelled_at = l.at
+      FROM last l WHERE r.id = l.id
 """)
 _FIND = text("SELECT id FROM job_results WHERE (source, external_id) = (:source, :external_id)")
-_OF_JOB = text("SELECT id FROM job_results WHERE job_id = :job_id ORDER BY id")
+_OF_JOB = text("""
+    SELECT id FROM job_results WHERE job_id = :job_id AND context->>'verdict' IS DISTINCT FROM 'rejected' ORDER BY id
+""")
 _LABEL = text("""
     WITH labelled AS (
         SELECT id, completed_at FROM job_results WHERE id = ANY(:ids) ORDER BY id FOR UPDATE
@@ -151,8 +175,8 @@ _PRUNE = text("""
     WITH pruned AS (
         DELETE FROM job_results
          WHERE id IN (SELECT id FROM job_results
-                       WHERE completed_at < clock_timestamp() - make_interval(days => :days) AND counted = status
-                       ORDER BY id LIMIT :limit)
+                       WHERE recorded_at < clock_timestamp() - make_interval(days => :days) AND counted = status
+                       ORDER BY recorded_at LIMIT :limit)
         RETURNING source, external_id
     ), remembered AS (
         INSERT INTO job_results_pruned SELECT source, external_id FROM pruned WHERE external_id IS NOT NULL
@@ -167,19 +191,20 @@ async def record(connection: AsyncConnection, result: JobResult) -> bool:
 
 
 async def record_many(connection: AsyncConnection, many: Sequence[JobResult]) -> int:
-    """Record results and return how many were new."""
-    new = 0
-    for start in range(0, len(many), _ROWS_MAX):
-        rows = [_storable(result) for result in many[start : start + _ROWS_MAX]]
-        new += (await connection.execute(_RECORD, {"rows": encode(rows).decode()})).rowcount
-    return new
+    """Record results and return how many were new; what was said of their jobs and commits before holds for them.
 
-
-async def record_jobs(connection: AsyncConnection, limit: int = _ROWS_MAX) -> int:
-    """Record the finished jobs of the queue that are not recorded yet; returns how many."""
-    ids = list((await connection.execute(_UNRECORDED_JOBS, {"limit": limit})).scalars())
-    jobs = [await listing.get(connection, job_id) for job_id in ids]
-    return await record_many(connection, [from_job(job) for job in jobs if job is not None and job.finished_at])
+    A request to a model that another source has told of is not new: the same answer, context `response`, at the same
+    time and as long.
+    """
+    if any(RESPONSE in result.context for result in many):
+        await connection.execute(_ANSWER_LOCK)  # or two that tell of one request could not see each other
+    await connection.execute(_WORDS_LOCK)
+    new: list[int] = []
+    for start in range(0, len(many), ROWS_MAX):
+        rows = encode([_storable(result) for result in many[start : start + ROWS_MAX]]).decode()
+        new += (await connection.execute(_RECORD, {"rows": rows, "together_seconds": TOGETHER_SECONDS})).scalars()
+    await connection.execute(_APPLY_WORDS, {"ids": new})
+    return len(new)
 
 
 async def find(connection: AsyncConnection, source: str, external_id: str) -> int | None:
@@ -189,7 +214,7 @@ async def find(connection: AsyncConnection, source: str, external_id: str) -> in
 
 
 async def of_job(connection: AsyncConnection, job_id: str) -> list[int]:
-    """The ids of the results of a job."""
+    """The ids of the results of a job, but for attempts that a verifier rejected: they are not what it delivered."""
     return list((await connection.execute(_OF_JOB, {"job_id": job_id})).scalars())
 
 
@@ -217,49 +242,13 @@ async def mark_counted(connection: AsyncConnection, places: Mapping[int, int]) -
 
 
 async def prune(connection: AsyncConnection, *, days: int = RETENTION_DAYS, limit: int = 10_000) -> int:
-    """Delete results that ended so long ago and are counted; their sums stay. Returns how many went."""
+    """Delete results that were recorded so long ago and are counted; their sums stay. Returns how many went.
+
+    A history that is imported is here from then on, however old it is.
+    """
     await connection.execute(_LOCK)  # or one that is being deleted could be recorded a second time meanwhile
     gone: int = (await connection.execute(_PRUNE, {"days": days, "limit": limit})).scalar_one()
     return gone
-
-
-def from_job(
-    job: JobRow,
-    *,
-    usage: Usage | None = None,
-    context: Mapping[str, str] = MappingProxyType({}),
-    completed_as: Status = "success",
-) -> JobResult:
-    """Make a finished job of the queue a result; `completed_as` is `unlabelled` where only a verifier can tell.
-
-    A job that was tried again after it had finished gives another result. `UsageError` while it is not finished.
-    """
-    if job.finished_at is None:
-        raise UsageError(f"job {job.id} is {job.state}; it has a result once it is finished")
-    last: Mapping[str, str] = job.errors[-1] if job.errors and job.state == "discarded" else {}
-    began = job.attempted_at
-    return JobResult(
-        job_id=str(job.id),
-        job_type=job.kind,
-        instance_id=job.worker,
-        status=_status(job.state, last.get("type", ""), completed_as),
-        error=last.get("error", ""),
-        started_at=began,
-        completed_at=job.finished_at,
-        duration_ms=max(0, round((job.finished_at - began).total_seconds() * 1000)) if began is not None else None,
-        context=dict(context),
-        source=JOBS_SOURCE,
-        external_id=f"{job.id}.{job.attempt}",
-        **(structs.asdict(usage) if usage is not None else {}),
-    )
-
-
-def _status(state: str, error: str, completed_as: Status) -> Status:
-    if state == "completed":
-        return completed_as
-    if state == "cancelled":
-        return "cancelled"
-    return "timeout" if error == TimeoutError.__name__ else "failed"
 
 
 def _storable(result: JobResult) -> dict[str, Any]:

@@ -33,8 +33,8 @@ _NEAREST = text("""
 """)
 _RECORD = text("""
     INSERT INTO routing_records
-           (job_type, context, verifier, plan, propensity, seed, reason, constraints, chosen_by)
-    VALUES (:job_type, CAST(:context AS jsonb), :verifier, :plan, :propensity, :seed, :reason,
+           (job_type, context, verifier, plan, propensity, seed, reason, held_out, constraints, chosen_by)
+    VALUES (:job_type, CAST(:context AS jsonb), :verifier, :plan, :propensity, :seed, :reason, :held_out,
             CAST(:constraints AS jsonb), :chosen_by)
     RETURNING id, at
 """)
@@ -57,7 +57,9 @@ class Record(Struct, frozen=True, kw_only=True):
     reason: str
     constraints: Mapping[str, Any]
     chosen_by: str
-    """What asked: `command`."""
+    """What asked: `command`, `nats`, `http`."""
+    held_out: bool | None = None
+    """Whether the lot fell on the incumbent; None: no lot was drawn."""
 
 
 async def replace(connection: AsyncConnection, day: date, priors: Sequence[RoutingPrior]) -> None:

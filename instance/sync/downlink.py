@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import random
 import re
+from contextlib import AbstractContextManager
 from typing import Final, TypeVar
 
 import structlog
@@ -17,9 +19,11 @@ from instance.sync.gate import INSTANCES_MIN
 from schemas import subjects
 from schemas.calibration import CalibrationPage, CalibrationQuery
 from schemas.codec import InvalidMessageError, decode, encode
+from schemas.headers import TRACEPARENT
 from schemas.insights import Insight, InsightsPage, InsightsQuery, PatternAggregation
 from schemas.replies import Response
 from schemas.routing_pages import RoutingPage, RoutingQuery, RoutingUpdated
+from shared import tracing
 from shared.bus import Bus
 from shared.database import transaction
 from shared.errors import UnreachableError
@@ -31,6 +35,8 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 ASK_SECONDS: Final = 10.0
+JITTER: Final = (0.8, 1.2)
+"""Instances that were started together shall not ask together for ever."""
 PAGE_SIZE: Final = 200
 _HINTS: Final[dict[str, type[PatternAggregation | RoutingUpdated]]] = {
     subjects.INSIGHTS_AGGREGATED: PatternAggregation,
@@ -41,7 +47,7 @@ _NAME: Final = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 class Downlink(Service):
-    """Applies every change once: on connect, on a hint, and every ten seconds in case a hint was lost."""
+    """Applies every change once: on connect, on a hint, and about every ten seconds in case a hint was lost."""
 
     name = "downlink"
 
@@ -57,6 +63,7 @@ class Downlink(Service):
         self._ask = asyncio.Event()
         self._connected_anew = True
         self._priors_due = True
+        self._announced = ""
         bus.subscribe(subjects.INSIGHTS, self._hint)
         bus.on_connect(self._connected)
 
@@ -75,7 +82,7 @@ class Downlink(Service):
             except UnreachableError as error:
                 log.debug("no insights now", reason=str(error))
             with contextlib.suppress(TimeoutError):
-                await asyncio.wait_for(self._ask.wait(), self._ask_seconds)
+                await asyncio.wait_for(self._ask.wait(), self._ask_seconds * random.uniform(*JITTER))  # noqa: S311
 
     async def catch_up(self) -> int:
         """Ask for pages since our version until there are no more; returns how many changes were applied."""
@@ -90,7 +97,8 @@ class Downlink(Service):
                     await insights.start_over(connection)
                 starting_over = True
                 continue
-            await self._apply(page, starting_over=starting_over)
+            with self._traced(page):
+                await self._apply(page, starting_over=starting_over)
             applied += len(page.insights)
             if page.complete:
                 return applied
@@ -150,6 +158,13 @@ class Downlink(Service):
         if page.insights:
             log.info("insights applied", changes=len(page.insights), version=upto)
 
+    def _traced(self, page: InsightsPage) -> AbstractContextManager[None]:
+        """Be in the trace of what announced these insights; when there are none, in none."""
+        announced, self._announced = self._announced, ""
+        if not page.insights:
+            return contextlib.nullcontext()
+        return tracing.span("apply insights", kind="consumer", parents=[announced], changes=len(page.insights))
+
     async def _connected(self) -> None:
         self._connected_anew = self._priors_due = True
         self._ask.set()
@@ -163,6 +178,8 @@ class Downlink(Service):
             log.warning("unreadable hint", error=str(error))
         if kind is RoutingUpdated:
             self._priors_due = True
+        if kind is PatternAggregation:
+            self._announced = (message.headers or {}).get(TRACEPARENT, "")
         self._ask.set()
 
 

@@ -1,4 +1,4 @@
-"""Numbered events into envelopes: contiguous, of one topic, at most 100 events or 256 KB. Pure."""
+"""Numbered events into envelopes: contiguous, of one topic and trace, at most 100 events or 256 KB. Pure."""
 
 from __future__ import annotations
 
@@ -31,6 +31,11 @@ class Parcel:
         """Sequence of the last event."""
         return self.events[-1].seq
 
+    @property
+    def traceparent(self) -> str:
+        """The trace its events were made in; empty when there was none."""
+        return self.events[0].traceparent
+
     def message_id(self, instance_id: str, epoch: str) -> str:
         """The same for a retry of one send, another for a replay: JetStream swallows a replay under an old id."""
         attempt = max(event.attempt for event in self.events)
@@ -48,10 +53,16 @@ def pack(events: Sequence[Numbered]) -> Iterator[Parcel]:
     size = 0
     for event in events:
         full = len(parcel) == EVENTS_MAX or size + len(event.body) > BYTES_MAX
-        if parcel and (full or event.topic != parcel[0].topic or event.seq != parcel[-1].seq + 1):
+        if parcel and (full or not _together(parcel[-1], event)):
             yield Parcel(parcel[0].topic, tuple(parcel))
             parcel, size = [], 0
         parcel.append(event)
         size += len(event.body)
     if parcel:
         yield Parcel(parcel[0].topic, tuple(parcel))
+
+
+def _together(before: Numbered, event: Numbered) -> bool:
+    """Whether an event may follow another in an envelope."""
+    contiguous = event.seq == before.seq + 1
+    return contiguous and event.topic == before.topic and event.traceparent == before.traceparent

@@ -182,6 +182,7 @@ class Receipts(Service):
             own_hash = await _hash_at(connection, receipt)
             verdict = judge(receipt, uplink, own_hash, await outbox.oldest(connection, uplink.epoch), fresh=fresh)
             await self._act(connection, verdict, receipt, answer=asked is not None)
+        self._metrics.receipts_received.labels(verdict.name.lower()).inc()
         overtaken = verdict is Verdict.STALE and receipt.epoch == uplink.epoch
         if overtaken:
             self._ask.set()  # or centralcloud was restored: its answer to a question tells

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Final
 
+import structlog
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from instance.learning.results.rollup import Outcome, Places, roll_up
 from instance.learning.results.words import Key, key_of
-from instance.store import outbox, result_states, results
+from instance.store import outbox, result_states, result_words, results
 from instance.store.outbox import event_identity
 from instance.store.result_states import State
 from instance.store.results import Uncounted
@@ -17,6 +18,8 @@ from schemas.codec import encode
 from schemas.events import ResultsLearned
 from schemas.results import ResultSums
 from shared.database import transaction
+
+log = structlog.get_logger(__name__)
 
 ROUND_MAX: Final = 5000
 """Results counted in one transaction."""
@@ -59,6 +62,14 @@ async def say_results_again(connection: AsyncConnection) -> int:
     states = await result_states.next_versions(connection)
     await _say(connection, states)
     return len(states)
+
+
+async def prune_results(connection: AsyncConnection) -> None:
+    """Forget what was recorded or said of results long ago; the sums stay."""
+    if gone := await results.prune(connection):
+        log.info("results forgotten; their sums stay", results=gone, older_than_days=results.RETENTION_DAYS)
+    if gone := await result_words.prune(connection):
+        log.info("labels without a result forgotten", labels=gone, older_than_days=result_words.RETENTION_DAYS)
 
 
 async def _say(connection: AsyncConnection, states: Sequence[State]) -> None:

@@ -14,19 +14,23 @@ from typing import Final
 import structlog
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from instance.store import outbox
+from instance.store import outbox, signing_key
 from instance.store.identity import Identity
+from instance.sync.flow import Pace
 from instance.sync.packing import Parcel, pack
 from schemas import headers, subjects
 from schemas.envelope import EVENTS_MAX, Source
 from schemas.subjects import Sender
+from shared import tracing
 from shared.bus import Bus
 from shared.database import transaction
 from shared.errors import TransientError, UnreachableError
+from shared.flow import Flow
 from shared.lease import Lease
 from shared.metrics import Metrics
 from shared.publisher import WINDOW, PubAck, WindowPublisher
 from shared.service import Service
+from shared.signing import Signer
 
 log = structlog.get_logger(__name__)
 
@@ -67,6 +71,8 @@ class Uplink(Service):
         self._metrics = metrics
         self._resend_seconds = resend_seconds
         self._publisher = WindowPublisher(bus)
+        self.pace = Pace(Flow(bus))
+        """How much of it is sent when."""
         self._wake = asyncio.Event()
         self._stream_seq = 0
 
@@ -81,8 +87,11 @@ class Uplink(Service):
             await self._bus.connected.wait()
             self._wake.clear()
             try:
-                if not await self._publish_round():
+                events_max = await self.pace.leave(ROUND_EVENTS_MAX)
+                if not await self._publish_round(events_max):
                     await self._idle()
+                elif self.pace.slow:
+                    await self._look()
             except UnreachableError as error:
                 log.debug("uplink waits", reason=str(error))
                 await asyncio.sleep(RETRY_SECONDS)
@@ -93,17 +102,15 @@ class Uplink(Service):
             return
         with contextlib.suppress(TransientError, TimeoutError):
             async with asyncio.timeout(FLUSH_SECONDS):
-                while await self._publish_round():
+                while not self.pace.slow and await self._publish_round(ROUND_EVENTS_MAX):
                     pass
                 while await self._look():  # noqa: ASYNC110 - it is confirmed in the database
                     await asyncio.sleep(_LOOK_AGAIN_SECONDS)
 
     async def _look(self) -> int:
-        """How many events are unconfirmed, for the metrics too."""
+        """How many events are unconfirmed."""
         async with transaction(self._engine) as connection:
-            pending, age_seconds = await outbox.backlog(connection)
-        self._metrics.outbox_pending.set(pending)
-        self._metrics.outbox_oldest.set(age_seconds)
+            pending, _ = await outbox.backlog(connection)
         return pending
 
     async def _idle(self) -> None:
@@ -112,21 +119,32 @@ class Uplink(Service):
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._wake.wait(), IDLE_SECONDS)
 
-    async def _publish_round(self) -> int:
-        """Take what is to be sent again, number what is new, publish; returns how many events went out."""
+    async def _publish_round(self, events_max: int) -> int:
+        """Take what is to be sent again, number what is new, publish; returns how many events went out.
+
+        While centralcloud has too much before it, what was sent and is not confirmed is part of that: it is not sent
+        again for longer.
+        """
+        resend_seconds = outbox.RESEND_SECONDS_MAX if self.pace.slow else self._resend_seconds
         async with transaction(self._engine) as connection:
             await self._lease.fence(connection)
             epoch = (await outbox.lock(connection)).epoch
-            events = await outbox.take_due(connection, ROUND_EVENTS_MAX, self._resend_seconds)
-            events += await outbox.number(connection, ROUND_EVENTS_MAX - len(events))
+            signer = await signing_key.get(connection)
+            events = await outbox.take_due(connection, events_max, resend_seconds)
+            events += await outbox.number(connection, events_max - len(events))
         parcels = list(pack(events))
-        outcomes = await asyncio.gather(*(self._publish(parcel, epoch) for parcel in parcels), return_exceptions=True)
+        sending = (self._traced(parcel, epoch, signer) for parcel in parcels)
+        outcomes = await asyncio.gather(*sending, return_exceptions=True)
         self._metrics.events_sent.inc(len(events))
         self._metrics.events_resent.inc(sum(event.attempt > 1 for event in events))
         await self._settle(epoch, parcels, outcomes)
         return len(events)
 
-    async def _publish(self, parcel: Parcel, epoch: str) -> PubAck:
+    async def _traced(self, parcel: Parcel, epoch: str, signer: Signer | None) -> PubAck:
+        with tracing.span("publish", kind="producer", parents=[parcel.traceparent], events=len(parcel.events)):
+            return await self._publish(parcel, epoch, signer)
+
+    async def _publish(self, parcel: Parcel, epoch: str, signer: Signer | None) -> PubAck:
         """Publish one envelope, trying again under the same id."""
         message_id = parcel.message_id(self._instance_id, epoch)
         subject = subjects.learned(parcel.topic, self._sender)
@@ -134,13 +152,14 @@ class Uplink(Service):
         message_headers = {
             headers.MESSAGE_ID: message_id,
             headers.EXPECTED_STREAM: subjects.STREAM,
-            headers.TRACEPARENT: headers.traceparent(),
+            headers.TRACEPARENT: tracing.current() or headers.traceparent(),
             **headers.cloudevent(
                 event_id=message_id,
                 event_type="intelligence.envelope.v1",
                 source=f"/flocklore/{self._sender.tenant}/{self._instance_id}",
                 subject=f"{parcel.topic.domain}.{parcel.topic.kind}",
             ),
+            **(signer.seal(subject, message_id, payload) if signer else {}),
         }
         for _ in range(TRIES_PER_ID - 1):
             with contextlib.suppress(UnreachableError):

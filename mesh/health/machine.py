@@ -15,7 +15,7 @@ from mesh.health.finding import Finding, error, ok, warning
 from shared.config import Settings
 from shared.embedded.broker import nats_server_program
 from shared.embedded.cluster import environment, program
-from shared.embedded.nats import EmbeddedNats
+from shared.embedded.nodes import running_urls
 from shared.embedded.paths import state_path
 from shared.embedded.ports import free_port
 from shared.embedded.sockets import socket_directory
@@ -74,9 +74,8 @@ def ports(settings: Settings) -> Iterator[Finding]:
     """Which port the embedded NATS has, or would get."""
     if settings.nats_servers:
         return
-    embedded = EmbeddedNats(state_path(settings.state_dir) / "nats")
-    if embedded.running():
-        yield ok("ports", f"NATS listens at {embedded.url}")
+    if running := running_urls(state_path(settings.state_dir)):
+        yield ok("ports", f"NATS listens at {', '.join(running)}")
         return
     port = free_port(settings.nats_port)
     if port == settings.nats_port:

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-import nats
 import nats.errors
 from nats.aio.client import Client
 
@@ -19,9 +18,10 @@ from schemas.insights import GlobalStatistics, StatisticsQuery
 from schemas.subjects import STATISTICS_QUERY, STREAM, Sender, inbox_prefix
 from shared.client import ask
 from shared.config import Settings
-from shared.embedded.nats import EmbeddedNats
+from shared.embedded.nodes import running_servers, running_urls
 from shared.embedded.paths import state_path
 from shared.errors import NotRunningError, UnreachableError
+from shared.passport import client_for, passport_of
 
 SKEW_SECONDS_MAX: Final = 2.0
 CONNECT_SECONDS: Final = 3
@@ -39,13 +39,11 @@ class Answers:
 
 
 def servers(settings: Settings) -> list[str]:
-    """NATS as configured, else the embedded one; NotRunningError when neither is there."""
-    if settings.nats_servers:
-        return settings.nats_servers
-    embedded = EmbeddedNats(state_path(settings.state_dir) / "nats")
-    if not embedded.running():
+    """NATS as configured, else the embedded servers that run; NotRunningError when neither is there."""
+    found = settings.nats_servers or running_urls(state_path(settings.state_dir))
+    if not found:
         raise NotRunningError("no NATS is known here; start one with `flocklore up`, or set NATS_URL")
-    return [embedded.url]
+    return found
 
 
 def server(settings: Settings) -> Iterator[Finding]:
@@ -68,10 +66,9 @@ def hub(settings: Settings) -> Iterator[Finding]:
     query = StatisticsQuery(tenant=settings.tenant)
     sender = Sender(settings.tenant, _SENDER)
     where = servers(settings)
-    credentials = settings.nats_credentials
     try:
         found = asyncio.run(
-            ask(where, STATISTICS_QUERY, query, GlobalStatistics, sender=sender, credentials=credentials)
+            ask(where, STATISTICS_QUERY, query, GlobalStatistics, sender=sender, passport=passport_of(settings))
         )
     except UnreachableError as failure:
         yield error("hub", str(failure), "start it: `flocklore up`, or `flocklore centralcloud run`")
@@ -88,15 +85,17 @@ def skew(check: str, whose: str, ahead_seconds: float) -> Finding:
 
 
 async def _ask_server(where: list[str], settings: Settings) -> Answers:
+    passport = passport_of(settings)
+    client = client_for(passport, where)
     try:
-        client: Client = await nats.connect(
+        await client.connect(
             where,
             connect_timeout=CONNECT_SECONDS,
             allow_reconnect=False,
             max_reconnect_attempts=0,
             error_cb=_ignore,
-            inbox_prefix=inbox_prefix(Sender(settings.tenant, _SENDER)).encode(),
-            user_credentials=settings.nats_credentials,
+            inbox_prefix=inbox_prefix(passport.owner() or Sender(settings.tenant, _SENDER)).encode(),
+            **passport.options(),
         )
     except (nats.errors.Error, OSError, TimeoutError) as failure:
         reason = str(failure) or type(failure).__name__
@@ -136,11 +135,12 @@ def _sync(settings: Settings) -> Finding:
     """Whether what was acknowledged is on disk: to be read only from a configuration of our own."""
     if settings.nats_servers:
         return unknown("sync_always", "NATS does not tell; its configuration should say sync_interval: always")
-    configuration = state_path(settings.state_dir) / "nats" / "nats.conf"
-    interval = json.loads(configuration.read_bytes())["jetstream"].get("sync_interval")
-    if interval == "always":
-        return ok("sync_always", "what NATS acknowledged is on disk")
-    return warning("sync_always", f"sync_interval is {interval}", f"set it to always in {configuration}")
+    for embedded in running_servers(state_path(settings.state_dir)):
+        configuration = embedded.directory / "nats.conf"
+        interval = json.loads(configuration.read_bytes())["jetstream"].get("sync_interval")
+        if interval != "always":
+            return warning("sync_always", f"sync_interval is {interval}", f"set it to always in {configuration}")
+    return ok("sync_always", "what NATS acknowledged is on disk")
 
 
 async def _ignore(_error: Exception) -> None:

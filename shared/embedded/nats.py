@@ -11,7 +11,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from shared.embedded.broker import Ports, configuration, nats_server_program
+from shared.embedded.broker import PRIVATE, Ports, Reach, configuration, nats_server_program
 from shared.embedded.children import Child
 from shared.embedded.claim import Claim, claimed
 from shared.embedded.logfiles import tail
@@ -33,7 +33,9 @@ class EmbeddedNats:
 
     The process that calls `start` owns the server and restarts it by calling `start` again; every other process
     may use `running`, `ready` and `url` on the same directory. The port is `port` or the next free one (0: any)
-    and stays the same at later starts unless somebody else took it in between.
+    and stays the same at later starts unless somebody else took it in between. Only this machine reaches it, unless
+    `reach` says otherwise. `name` is what the server is called, by default after its directory; no two may be called
+    the same.
     """
 
     def __init__(
@@ -43,13 +45,16 @@ class EmbeddedNats:
         port: int = DEFAULT_PORT,
         monitoring_port: int | None = None,
         log: Path | None = None,
+        reach: Reach = PRIVATE,
+        name: str | None = None,
     ) -> None:
         self.directory = directory.absolute()
         self.log = log or self.directory / "nats.log"
         self._preferred = Ports(port, monitoring_port)
+        self._reach = reach
         self._claim = self.directory / "claim"
         self._ports = self.directory / "ports.json"
-        self._name = "flocklore-" + hashlib.blake2b(bytes(self.directory), digest_size=6).hexdigest()
+        self._name = name or "flocklore-" + hashlib.blake2b(bytes(self.directory), digest_size=6).hexdigest()
         self._child: Child | None = None
 
     @property
@@ -60,7 +65,7 @@ class EmbeddedNats:
     @property
     def url(self) -> str:
         """The URL clients connect to; NotRunningError when no server was ever started here."""
-        return f"nats://{LOOPBACK}:{self._kept_ports().client}"
+        return f"nats://{self._reach.near}:{self._kept_ports().client}"
 
     @property
     def monitoring_url(self) -> str | None:
@@ -76,7 +81,7 @@ class EmbeddedNats:
         """Tell whether the server of this very directory answers, with JetStream."""
         if not self._ports.exists():
             return False
-        information = _greeting(self._kept_ports().client)
+        information = _greeting(self._reach.near, self._kept_ports().client)
         return information.get("server_name") == self._name and information.get("jetstream") is True
 
     def start(self, timeout_seconds: float = START_SECONDS) -> None:
@@ -108,7 +113,8 @@ class EmbeddedNats:
         claim = Claim.take(self._claim, max(0.0, deadline - time.monotonic()))
         try:
             settings = self.directory / "nats.conf"
-            _write(settings, configuration(self._name, self.directory / "jetstream", self._choose_ports()))
+            store = self.directory / "jetstream"
+            _write(settings, configuration(self._name, store, self._choose_ports(), self._reach))
             child = Child.spawn(
                 [str(nats_server_program()), "--config", str(settings)],
                 log=self.log,
@@ -148,11 +154,11 @@ class EmbeddedNats:
             raise NotRunningError(f"no NATS server was ever started in {self.directory}; run `flocklore up`") from None
 
 
-def _greeting(port: int) -> dict[str, Any]:
+def _greeting(host: str, port: int) -> dict[str, Any]:
     """Return the INFO a NATS server greets its clients with; empty when none does."""
     try:
         with (
-            socket.create_connection((LOOPBACK, port), _PROBE_SECONDS) as connection,
+            socket.create_connection((host, port), _PROBE_SECONDS) as connection,
             connection.makefile("rb") as lines,
         ):
             line = lines.readline(_INFO_BYTES_MAX)

@@ -7,6 +7,7 @@ import socket
 from shared.errors import ConfigurationError
 
 LOOPBACK = "127.0.0.1"
+LOOPBACK_HOSTS = frozenset({"localhost", LOOPBACK, "::1"})
 _PORTS_TRIED = 100
 
 

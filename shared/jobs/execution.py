@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from enum import Enum
 from typing import Any, Final
 
 import msgspec
 import structlog
 
+from shared import tracing
 from shared.jobs import kinds
 from shared.jobs.line import Claimed
 from shared.jobs.outcome import Outcome, delay, failure, remark, result
@@ -73,13 +75,21 @@ class Execution:
 
     async def _run(self) -> None:
         try:
-            outcome = await self._attempt()
+            with self._traced():
+                outcome = await self._attempt()
         except asyncio.CancelledError as error:
             outcome = self._cancelled(error)
         except (Exception, SystemExit) as error:  # noqa: BLE001 - a handler may raise anything
             outcome = self._failed(error)
         if self._end is not End.LOST and not self.settled:
             self.outcome = outcome
+
+    def _traced(self) -> AbstractContextManager[None]:
+        """A span in the trace in which the job was queued."""
+        job = self.claimed
+        queued_in = job.meta.get(tracing.META) if isinstance(job.meta, dict) else None
+        parents = [queued_in] if isinstance(queued_in, str) else []
+        return tracing.span(f"job {job.worker}", parents=parents, job=job.id, attempt=job.attempt)
 
     async def _attempt(self) -> Outcome:
         """Run the handler; whatever it raises that says what to do is done, everything else is raised."""

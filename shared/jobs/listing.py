@@ -20,6 +20,7 @@ _COLUMNS = """
       FROM oban_jobs
 """
 _GET = text(f"{_COLUMNS} WHERE id = :id")
+_GET_MANY = text(f"{_COLUMNS} WHERE id = ANY(:ids) ORDER BY id")
 _LIST = text(f"""
     {_COLUMNS}
      WHERE (CAST(:before AS bigint) IS NULL OR id < :before)
@@ -30,6 +31,10 @@ _LIST = text(f"""
      ORDER BY id DESC LIMIT :limit
 """)
 _COUNTS = text("SELECT queue, state::text AS state, count(*) AS jobs FROM oban_jobs GROUP BY queue, state")
+_WAITS = text("""
+    SELECT queue, CAST(extract(epoch FROM clock_timestamp() - min(scheduled_at)) AS double precision) AS seconds
+      FROM oban_jobs WHERE state = 'available' GROUP BY queue
+""")
 
 
 @dataclass(frozen=True)
@@ -64,6 +69,11 @@ async def get(connection: AsyncConnection, job_id: int) -> JobRow | None:
     return None if row is None else JobRow(**row)
 
 
+async def get_many(connection: AsyncConnection, ids: Sequence[int]) -> list[JobRow]:
+    """Those of some jobs that are there, by id."""
+    return [JobRow(**row) for row in (await connection.execute(_GET_MANY, {"ids": list(ids)})).mappings()]
+
+
 async def list_jobs(
     connection: AsyncConnection,
     *,
@@ -92,3 +102,8 @@ async def counts(connection: AsyncConnection) -> dict[str, dict[State, int]]:
     for queue, state, jobs in await connection.execute(_COUNTS):
         counted.setdefault(queue, {})[state] = jobs
     return counted
+
+
+async def longest_waits(connection: AsyncConnection) -> dict[str, float]:
+    """How many seconds the job of each queue that is due longest has waited; queues without one are left out."""
+    return {row.queue: max(0.0, row.seconds) for row in await connection.execute(_WAITS)}

@@ -14,6 +14,7 @@ from typing import Any, Final, TypeVar
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
+from shared import tracing
 from shared.errors import TransientError, UsageError
 from shared.jobs import signals
 from shared.jobs.jsonb import document
@@ -215,7 +216,7 @@ def _values(kind: Kind[Any, Any], options: Options) -> dict[str, Any]:
         "attempts_max": options.attempts_max or kind.attempts_max,
         "priority": options.priority,
         "tags": list(options.tags),
-        "meta": document(options.meta),
+        "meta": document(options.meta | _trace()),
         "at": options.at,
         "delay": options.delay_seconds,
         "tenant": options.tenant,
@@ -230,3 +231,9 @@ async def _require_queue(connection: AsyncConnection, name: str) -> None:
     names = list((await connection.execute(_QUEUE_NAMES)).scalars())
     if name not in names:
         raise UsageError(f"no queue is called {name}; there are {', '.join(names)}")
+
+
+def _trace() -> dict[str, str]:
+    """What a job that is queued in a trace has in its `meta`, so that it goes on in it."""
+    traceparent = tracing.current()
+    return {tracing.META: traceparent} if traceparent else {}

@@ -43,6 +43,8 @@ _SET: Final = """
     SELECT count(set_config(s.name, wanted.value, false))
       FROM jsonb_each_text(%s::jsonb) AS wanted(name, value) JOIN pg_settings s USING (name)
 """
+# What happens by itself when a row is written did so at the source already: triggers ask for this.
+_COPYING: Final = "SET flocklore.copying = 'on'"
 _GONE: Final = ("08", "57P")
 # A server notices within a second that we were killed, also amid a long query; one on Windows cannot.
 _WATCH: Final = "SET client_connection_check_interval = '1s'"
@@ -72,6 +74,7 @@ def opened(url: str, end: str) -> Iterator[Connection[Any]]:
         raise ConfigurationError(f"{end} is no address; write postgresql://user@host/database") from None
     with connection:
         connection.execute(_SET, [json.dumps(_SETTINGS)])
+        connection.execute(_COPYING)
         with suppress(psycopg.errors.InvalidParameterValue):
             connection.execute(_WATCH)
         yield connection

@@ -14,11 +14,12 @@ from datetime import UTC, datetime
 
 import nats.errors
 from msgspec import Raw
-from nats.aio.msg import Msg
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from centralcloud.ingest.arrivals import Arrival, read
+from centralcloud.ingest.arrivals import Arrival
+from centralcloud.ingest.buffer import Held
+from centralcloud.ingest.committer import Committer
 from centralcloud.ingest.consumer import Ingest
 from centralcloud.ingest.effects import Effects
 from centralcloud.store import intake
@@ -84,21 +85,21 @@ class Relay(Service):
         return True
 
 
-class TextbookIngest(Ingest):
+class TextbookCommitter(Committer):
     """Commits what a message says, then acknowledges it."""
 
-    async def take(self, messages: Sequence[Msg]) -> None:
+    async def take(self, batch: Sequence[Held]) -> None:
         """Apply every event: whatever arrives is taken for new."""
         effects = Effects()
-        for message in messages:
-            arrival = read(message.subject, message.data)
+        for held in batch:
+            arrival = held.found
             assert isinstance(arrival, Arrival)
             for seq, event in enumerate(arrival.events, arrival.first_seq):
                 effects.add(event, arrival.lineage, seq, void=False)
         async with transaction(self._engine) as connection:
             await intake.upsert_observations(connection, effects.observations)
-        for message in messages:
-            await message.ack()
+        for held in batch:
+            await held.message.ack()
 
 
 @asynccontextmanager
@@ -107,7 +108,9 @@ async def build(nats_url: str, database_url: str) -> AsyncIterator[Sequence[Serv
     async with central_engine(database_url) as engine:
         metrics = Metrics()
         bus = Bus([nats_url], client_name="hub", inbox_prefix="_INBOX.centralcloud.textbook", metrics=metrics)
-        yield [bus, TextbookIngest(engine, bus, metrics, replicas=1, on_commit=lambda: None)]
+        ingest = Ingest(engine, bus, metrics, replicas=1, on_commit=lambda: None)
+        ingest.committer = TextbookCommitter(engine, bus, metrics, on_commit=lambda: None)
+        yield [bus, ingest]
 
 
 if __name__ == "__main__":

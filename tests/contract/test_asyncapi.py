@@ -24,6 +24,7 @@ MADE = [
     subjects.learned_public(TOPIC),
     subjects.receipt(SENDER),
     subjects.sync(SENDER),
+    subjects.route(SENDER),
     subjects.heartbeat(SENDER),
     subjects.goodbye(SENDER),
     subjects.cache_update("0" * 32),

@@ -9,11 +9,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
+import psycopg
 import pytest
 from ruamel.yaml import YAML
 
 from shared.embedded.broker import nats_server_program
 from tests.support.processes import REPOSITORY
+from tests.support.servers import copied_postgres
 
 DEPLOY: Final = REPOSITORY / "deploy"
 KUBERNETES: Final = DEPLOY / "kubernetes"
@@ -118,6 +120,21 @@ def test_nats_server_takes_the_configuration_in_the_manifest(tmp_path: Path) -> 
     command = (str(nats_server_program()), "-t", "-c", str(configuration))
     status, said = run(*command, environment=NATS, directory=tmp_path)
     assert status == 0, said
+
+
+def test_postgres_takes_its_settings(initialised: Path, scratch: Path) -> None:
+    postgres = copied_postgres(initialised, scratch / "postgres")
+    configuration = postgres.directory / "data" / "postgresql.conf"
+    with configuration.open("a", encoding="utf-8") as file:
+        file.write((DEPLOY / "postgresql.conf").read_text(encoding="utf-8"))
+    postgres.start()
+    try:
+        with psycopg.connect(postgres.dsn("postgres")) as connection:
+            rows = connection.execute("SELECT name, error FROM pg_file_settings WHERE error IS NOT NULL").fetchall()
+            assert rows == []
+            assert connection.execute("SHOW wal_level").fetchone() == ("logical",)
+    finally:
+        postgres.stop()
 
 
 @pytest.mark.parametrize("name", MANIFESTS)

@@ -22,8 +22,10 @@ from tests.support.processes import REPOSITORY
 
 PROTOCOL = REPOSITORY / "docs/protocol.md"
 OPERATIONS = REPOSITORY / "docs/operations.md"
+METRICS = REPOSITORY / "docs/metrics.md"
 COMPATIBILITY = REPOSITORY / "docs/compatibility.md"
-ENVIRONMENT = {key: name for name, key in PLAIN_NAMES.items()} | {"queues": "", "schedules": ""}
+TABLES = ("queues", "schedules", "ingest_tokens", "tenant_tokens")
+ENVIRONMENT = {key: name for name, key in PLAIN_NAMES.items()} | dict.fromkeys(TABLES, "")
 every_document = pytest.mark.parametrize("document", DOCUMENTS, ids=lambda path: str(path.relative_to(REPOSITORY)))
 
 
@@ -46,7 +48,7 @@ def test_a_command_that_does_not_exist_is_noticed(line: str) -> None:
 @every_document
 def test_code_is_code(document: Path) -> None:
     for language, body in fences(document):
-        assert language in ("", "console", "sh", "python", "json", "toml"), "a language nothing here checks"
+        assert language in ("", "console", "sh", "python", "json", "toml", "promql"), "a language nothing here checks"
         if language == "python":
             compile(body, str(document), "exec")
         elif language == "toml":
@@ -100,9 +102,9 @@ def test_operations_lists_every_setting_with_its_default() -> None:
     assert table == settings
 
 
-def test_operations_lists_every_metric() -> None:
+def test_every_metric_is_listed() -> None:
     expected = metric_rows()
-    assert rows(OPERATIONS, "metrics") == expected, "\n".join(f"| {' | '.join(row)} |" for row in expected)
+    assert rows(METRICS, "metrics") == expected, "\n".join(f"| {' | '.join(row)} |" for row in expected)
 
 
 def test_operations_lists_every_exit_code() -> None:

@@ -1,28 +1,19 @@
 from __future__ import annotations
 
-import asyncio
 import json
 import stat
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
-import click
 import psycopg
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
-from centralcloud.queries.service import Queries
-from instance.config import InstanceSettings
-from instance.speaker import enrol
 from mesh.db_cli import db
-from mesh.doctor import doctor
-from shared.embedded.nats import EmbeddedNats
 from shared.embedded.postgres import EmbeddedPostgres
-from shared.errors import DegradedError, Exit
-from tests.support.asking import hub_bus
-from tests.support.databases import central_engine, instance_engine
+from shared.errors import Exit
+from tests.support.commands import document, invoke
 from tests.support.servers import copied_postgres
 from tests.support.wait import eventually_sync
 
@@ -44,16 +35,6 @@ def server(own_postgres: Callable[[], EmbeddedPostgres], monkeypatch: pytest.Mon
     server.ensure_database("centralcloud", "instance_ann")
     monkeypatch.setenv("DATABASE_URL", server.dsn("postgres"))
     return server
-
-
-def invoke(command: click.Command, *arguments: str) -> Result:
-    return CliRunner().invoke(command, arguments)
-
-
-def document(command: click.Command, *arguments: str) -> Any:
-    result = invoke(command, *arguments, "--json")
-    assert result.exit_code == Exit.OK, result.output
-    return json.loads(result.stdout)
 
 
 def watermarks(server: EmbeddedPostgres) -> list[tuple[str, int, int]]:
@@ -185,70 +166,6 @@ def test_a_database_that_is_not_there_is_named(server: EmbeddedPostgres) -> None
     assert result.exit_code == Exit.NOT_FOUND
     assert "centralcloud, instance_ann" in result.stderr
     assert invoke(db, "backup").exit_code == Exit.USAGE
-
-
-@pytest.fixture
-async def healthy(
-    server: EmbeddedPostgres, own_nats: Callable[[], EmbeddedNats], monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[EmbeddedPostgres]:
-    """Everything a mesh has: both databases migrated, NATS with the stream, a hub that answers."""
-    nats = await asyncio.to_thread(own_nats)
-    monkeypatch.setenv("NATS_URL", nats.url)
-    async with (
-        instance_engine(server.dsn("instance_ann")) as engine,
-        central_engine(server.dsn("centralcloud")) as central,
-        hub_bus(nats.url, lambda bus: Queries(central, bus)) as bus,
-    ):
-        await enrol(engine, InstanceSettings(instance_id="ann", nats_url=nats.url))
-        await bus.jetstream().add_stream(name="LEARNED", subjects=["intelligence.*.*.learned.*.*"])
-        yield server
-
-
-async def examine(*arguments: str) -> tuple[dict[str, str], Result]:
-    """Run doctor; returns the worst level of each check."""
-    result = await asyncio.to_thread(invoke, doctor, *arguments, "--json")
-    order = ["ok", "unknown", "warning", "error"]
-    levels: dict[str, str] = {}
-    for found in json.loads(result.stdout)["findings"]:
-        levels[found["check"]] = max(levels.get(found["check"], "ok"), found["level"], key=order.index)
-    return levels, result
-
-
-async def test_doctor_finds_nothing_wrong_with_a_mesh_that_works(healthy: EmbeddedPostgres) -> None:
-    levels, result = await examine("--strict")
-    assert result.exit_code == Exit.OK, result.output
-    expected = {"nats", "jetstream", "stream", "clock_nats", "database", "schema", "clock_database", "hub", "backlog"}
-    assert {levels[check] for check in expected | {"instance_id", "python", "pgvector"}} == {"ok"}
-    assert levels["sync_always"] == "unknown"
-
-
-async def test_doctor_warns_of_what_piles_up_and_names_clones(healthy: EmbeddedPostgres) -> None:
-    with psycopg.connect(healthy.dsn("instance_ann")) as connection:
-        connection.execute(
-            "INSERT INTO outbox (domain, kind, body, created_at)"
-            " VALUES ('code', 'pattern', '{}', now() - interval '1 hour')"
-        )
-    with psycopg.connect(healthy.dsn("centralcloud")) as connection:
-        connection.execute(
-            "INSERT INTO dead_letters (subject, body, error) VALUES ('intelligence.a.b.learned.c.d', 'x', 'unreadable')"
-        )
-    levels, result = await examine("--strict")
-    assert (levels["backlog"], levels["dead_letters"]) == ("warning", "warning")
-    assert isinstance(result.exception, DegradedError)
-    assert (await examine())[1].exit_code == Exit.OK
-    with psycopg.connect(healthy.dsn("centralcloud")) as connection:
-        connection.execute(
-            "INSERT INTO forks (tenant, instance, epoch, first_seq, body) VALUES ('default', 'ann', %s, 1, 'x')",
-            [EPOCH],
-        )
-    assert (await examine())[0]["instance_id"] == "error"
-
-
-async def test_doctor_asks_for_the_upgrade_a_database_needs(healthy: EmbeddedPostgres) -> None:
-    with psycopg.connect(healthy.dsn("instance_ann")) as connection:
-        connection.execute("UPDATE alembic_version SET version_num = '0000'")
-    levels, _ = await examine()
-    assert levels["schema"] == "error"
 
 
 def test_an_embedded_server_that_does_not_run_is_started_for_the_command(

@@ -11,10 +11,9 @@ from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import IO, Any
 
-import click
 import pytest
 import structlog
-from click.testing import CliRunner, Result
+from click.testing import Result
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -35,6 +34,7 @@ from shared.embedded.nats import EmbeddedNats
 from shared.embedded.postgres import EmbeddedPostgres
 from shared.errors import Exit
 from tests.support.asking import hub_bus
+from tests.support.commands import documented, invoked
 from tests.support.databases import central_engine, instance_engine
 from tests.support.observed import TENANT, shared_by
 from tests.support.processes import REPOSITORY
@@ -73,18 +73,6 @@ async def studied(engine: AsyncEngine, tmp_path: Path) -> AsyncEngine:
     return engine
 
 
-async def invoke(group: click.Group, *arguments: str) -> Result:
-    """Run a command in a thread of its own: it brings its own event loop."""
-    return await asyncio.to_thread(CliRunner().invoke, group, arguments)
-
-
-async def document(group: click.Group, *arguments: str) -> Any:
-    """Run a command with --json; its output must be one document."""
-    result = await invoke(group, *arguments, "--json")
-    assert result.exit_code == Exit.OK, result.stderr
-    return json.loads(result.stdout)
-
-
 async def say(engine: AsyncEngine) -> list[dict[str, Any]]:
     """Say what there is to say, as the daemon does; returns what the outbox then holds."""
     async with transaction(engine) as connection:
@@ -105,16 +93,16 @@ async def hold(engine: AsyncEngine, *held: Insight) -> None:
 
 
 async def test_the_preview_is_what_the_outbox_then_holds(studied: AsyncEngine) -> None:
-    result = await invoke(patterns, "preview", "--json")
+    result = await invoked(patterns, "preview", "--json")
     assert result.exit_code == Exit.OK, result.stderr
     previewed = [json.loads(line) for line in result.stdout.splitlines()]
     assert {event["type"] for event in previewed} >= {"code.pattern.learned.v1"}
     assert without_identity(previewed) == without_identity(await say(studied))
-    assert (await invoke(patterns, "preview", "--json")).stdout == ""
+    assert (await invoked(patterns, "preview", "--json")).stdout == ""
 
 
 async def test_a_preview_writes_nothing(studied: AsyncEngine) -> None:
-    await invoke(patterns, "preview")
+    await invoked(patterns, "preview")
     async with transaction(studied) as connection:
         written = await connection.execute(
             text("SELECT (SELECT count(*) FROM outbox) + (SELECT count(*) FROM observations)")
@@ -123,96 +111,96 @@ async def test_a_preview_writes_nothing(studied: AsyncEngine) -> None:
 
 
 async def test_a_preview_for_people_tells_what_is_withheld_and_why(studied: AsyncEngine) -> None:
-    shown = (await invoke(patterns, "preview")).stdout
+    shown = (await invoked(patterns, "preview")).stdout
     assert "withheld: " in shown
     assert "not known to be public" in shown
-    events = (await invoke(patterns, "preview", "--json")).stdout
+    events = (await invoked(patterns, "preview", "--json")).stdout
     assert "acme_internal" not in events
     assert "vault" not in events
 
 
 async def test_never_withholds_every_template(studied: AsyncEngine, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FLOCKLORE_SHARE_CODE_TEMPLATES", "never")
-    result = await invoke(patterns, "preview", "--json")
+    result = await invoked(patterns, "preview", "--json")
     events = [json.loads(line) for line in result.stdout.splitlines()]
     assert {event.get("template") for event in events if event["type"] == "code.pattern.learned.v1"} == {None}
-    assert "share_code_templates is never" in (await invoke(patterns, "preview")).stdout
+    assert "share_code_templates is never" in (await invoked(patterns, "preview")).stdout
 
 
 async def test_an_isolated_instance_is_told_that_nothing_leaves(engine: AsyncEngine) -> None:
     async with transaction(engine) as connection:
         await connection.execute(text("UPDATE uplink SET share_since = NULL"))
-    assert "none of this leaves the machine" in (await invoke(patterns, "preview")).stderr
+    assert "none of this leaves the machine" in (await invoked(patterns, "preview")).stderr
 
 
 async def test_patterns_are_listed_best_first_with_what_was_said(studied: AsyncEngine) -> None:
-    before = await document(patterns, "list")
+    before = await documented(patterns, "list")
     assert before
     assert {item["shared"] for item in before} == {"no"}
     assert [item["score"] for item in before] == sorted((item["score"] for item in before), reverse=True)
-    assert len(await document(patterns, "list", "--limit", "1")) == 1
-    assert len(await document(patterns, "list", "--all", "--limit", "1000")) >= len(before)
-    assert await document(patterns, "list", "--language", "go") == []
+    assert len(await documented(patterns, "list", "--limit", "1")) == 1
+    assert len(await documented(patterns, "list", "--all", "--limit", "1000")) >= len(before)
+    assert await documented(patterns, "list", "--language", "go") == []
     await say(studied)
-    assert {item["shared"] for item in await document(patterns, "list", "--kind", "code")} >= {"counts"}
+    assert {item["shared"] for item in await documented(patterns, "list", "--kind", "code")} >= {"counts"}
 
 
 async def test_a_pattern_is_found_by_the_beginning_of_its_fingerprint(studied: AsyncEngine) -> None:
-    item = (await document(patterns, "list", "--kind", "code"))[0]
-    shown = await document(patterns, "show", item["fingerprint"][:16].upper())
+    item = (await documented(patterns, "list", "--kind", "code"))[0]
+    shown = await documented(patterns, "show", item["fingerprint"][:16].upper())
     assert shown["template"] == item["template"]
     assert shown["places"][0]["paths"] == sorted(FILES)
     assert shown["places"][0]["files"] == len(FILES)
-    assert "one.py" in (await invoke(patterns, "show", item["fingerprint"])).stdout
-    assert (await invoke(patterns, "show", "0" * 32)).exit_code == Exit.NOT_FOUND
-    assert (await invoke(patterns, "show", "%")).exit_code == Exit.USAGE
+    assert "one.py" in (await invoked(patterns, "show", item["fingerprint"])).stdout
+    assert (await invoked(patterns, "show", "0" * 32)).exit_code == Exit.NOT_FOUND
+    assert (await invoked(patterns, "show", "%")).exit_code == Exit.USAGE
 
 
 async def test_an_instance_shows_what_it_does(studied: AsyncEngine) -> None:
     await say(studied)
-    shown = await document(instance, "show")
+    shown = await documented(instance, "show")
     assert (shown["instance_id"], shown["pid"], shown["files"], shown["repositories"]) == (NAME, None, 3, 1)
     assert shown["backlog"] > 0
     assert shown["schedules"] == []
-    assert "not running" in (await invoke(instance, "show", NAME)).stdout
-    missing = await invoke(instance, "show", "nobody")
+    assert "not running" in (await invoked(instance, "show", NAME)).stdout
+    missing = await invoked(instance, "show", "nobody")
     assert missing.exit_code == Exit.NOT_FOUND
 
 
 async def test_insights_are_listed_searched_and_shown(engine: AsyncEngine) -> None:
     await hold(engine, insight(1), insight(2, language="go", template="if err != nil", instances=7), insight(3))
-    assert [one["insight"]["version"] for one in await document(insights, "list")] == [2, 1, 3]
-    assert [one["insight"]["version"] for one in await document(insights, "list", "--language", "python")] == [1, 3]
-    assert [one["insight"]["version"] for one in await document(insights, "search", "err", "!=")] == [2]
-    shown = await document(insights, "show", f"{2:032x}")
+    assert [one["insight"]["version"] for one in await documented(insights, "list")] == [2, 1, 3]
+    assert [one["insight"]["version"] for one in await documented(insights, "list", "--language", "python")] == [1, 3]
+    assert [one["insight"]["version"] for one in await documented(insights, "search", "err", "!=")] == [2]
+    shown = await documented(insights, "show", f"{2:032x}")
     assert (shown["insight"]["instances"], [step["change"] for step in shown["here"]]) == (7, ["applied"])
-    assert (await invoke(insights, "show", "0" * 10)).exit_code == Exit.USAGE
-    assert (await invoke(insights, "show", "f" * 10)).exit_code == Exit.NOT_FOUND
-    assert "if err != nil" in (await invoke(insights, "list")).stdout
+    assert (await invoked(insights, "show", "0" * 10)).exit_code == Exit.USAGE
+    assert (await invoked(insights, "show", "f" * 10)).exit_code == Exit.NOT_FOUND
+    assert "if err != nil" in (await invoked(insights, "list")).stdout
 
 
 async def test_an_insight_is_undone_and_done_again_once(engine: AsyncEngine) -> None:
     await hold(engine, insight(1))
     identity = f"{1:032x}"
-    assert await document(insights, "undo", identity) == {"id": identity, "undone": True, "changed": True}
-    assert await document(insights, "undo", identity) == {"id": identity, "undone": True, "changed": False}
-    assert await document(insights, "list") == []
-    assert len(await document(insights, "list", "--all")) == 1
-    assert (await document(insights, "redo", identity))["changed"] is True
-    steps = (await document(insights, "show", identity))["here"]
+    assert await documented(insights, "undo", identity) == {"id": identity, "undone": True, "changed": True}
+    assert await documented(insights, "undo", identity) == {"id": identity, "undone": True, "changed": False}
+    assert await documented(insights, "list") == []
+    assert len(await documented(insights, "list", "--all")) == 1
+    assert (await documented(insights, "redo", identity))["changed"] is True
+    steps = (await documented(insights, "show", identity))["here"]
     assert [step["change"] for step in steps] == ["applied", "undone", "redone"]
 
 
 async def test_a_verdict_is_told_once_and_what_is_rejected_is_not_used(engine: AsyncEngine) -> None:
     await hold(engine, insight(1))
     identity = f"{1:032x}"
-    told = await document(insights, "reject", identity, "--because", "wrong")
+    told = await documented(insights, "reject", identity, "--because", "wrong")
     assert told == {"id": identity, "verdict": "rejected", "reason": "wrong", "changed": True}
-    assert not (await document(insights, "reject", identity, "--because", "wrong"))["changed"]
-    assert await document(insights, "list") == []
-    assert (await document(insights, "withdraw", identity))["changed"]
-    assert len(await document(insights, "list")) == 1
-    assert "accepted" in (await invoke(insights, "accept", identity)).stdout
+    assert not (await documented(insights, "reject", identity, "--because", "wrong"))["changed"]
+    assert await documented(insights, "list") == []
+    assert (await documented(insights, "withdraw", identity))["changed"]
+    assert len(await documented(insights, "list")) == 1
+    assert "accepted" in (await invoked(insights, "accept", identity)).stdout
     events = [event for event in await say(engine) if event["type"] == "insight.feedback.v1"]
     said = [(event["insight"], event["verdict"], event["reason"], event["version"]) for event in events]
     assert said == [
@@ -229,18 +217,18 @@ async def test_why_asks_the_hub(
         await aggregate(central, TENANT)
         await hold(engine, insight(1, id=fingerprint))
         async with hub_bus(nats_server.url, lambda bus: Queries(central, bus)):
-            told = await document(insights, "why", fingerprint)
+            told = await documented(insights, "why", fingerprint)
             assert {one["instance"] for one in told["provenance"]["observations"]} == {"ann", "bob"}
-            assert "bob" in (await invoke(insights, "why", fingerprint)).stdout
-            assert await document(instance, "list") == {"instances": []}
+            assert "bob" in (await invoked(insights, "why", fingerprint)).stdout
+            assert await documented(instance, "list") == {"instances": []}
             await hold(engine, insight(2))
-            unknown = await document(insights, "why", f"{2:032x}")
+            unknown = await documented(insights, "why", f"{2:032x}")
             assert "there is no insight" in unknown["unanswered"]
 
 
 async def test_without_a_hub_why_tells_what_is_known_here(engine: AsyncEngine) -> None:
     await hold(engine, insight(1))
-    told = await document(insights, "why", f"{1:032x}")
+    told = await documented(insights, "why", f"{1:032x}")
     assert told["provenance"] is None
     assert "flocklore up" in told["unanswered"]
     assert told["insight"]["contributors"] == ["ann", "bob"]
@@ -288,10 +276,10 @@ async def test_among_several_instances_one_must_be_named(
     assert "flocklore db upgrade" in empty.stderr
     async with instance_engine(postgres.dsn("instance_a_1")) as engine:
         await enrol(engine, InstanceSettings(instance_id="a-1"))
-    assert (await document(instance, "show", "a-1"))["instance_id"] == "a-1"
-    assert (await invoke(instance, "show", "c")).exit_code == Exit.NOT_FOUND
+    assert (await documented(instance, "show", "a-1"))["instance_id"] == "a-1"
+    assert (await invoked(instance, "show", "c")).exit_code == Exit.NOT_FOUND
 
 
 async def patterns_on(server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch, *arguments: str) -> Result:
     monkeypatch.setenv("DATABASE_URL", server.dsn("postgres"))
-    return await invoke(patterns, "list", *arguments)
+    return await invoked(patterns, "list", *arguments)

@@ -1,16 +1,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import logging
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
-from typing import Any
 
 import click
 import pytest
 import structlog
-from click.testing import CliRunner, Result
 from msgspec import Struct
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -30,6 +27,7 @@ from shared.jobs.worker import Worker
 from shared.jobs.workers import WorkerSettings
 from shared.workflows import runs
 from shared.workflows.definition import Workflow
+from tests.support.commands import documented, invoked
 from tests.support.databases import central_engine, instance_engine
 from tests.support.lifecycle import started
 from tests.support.wait import eventually
@@ -75,19 +73,8 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
         yield engine
 
 
-async def invoke(command: click.Command, *arguments: str) -> Result:
-    """Run a command in a thread of its own: it has an event loop of its own."""
-    return await asyncio.to_thread(CliRunner().invoke, command, arguments)
-
-
-async def document(command: click.Command, *arguments: str) -> Any:
-    result = await invoke(command, *arguments, "--json")
-    assert result.exit_code == Exit.OK, result.output
-    return json.loads(result.stdout)
-
-
 async def refused(command: click.Command, code: Exit, *arguments: str) -> str:
-    result = await invoke(command, *arguments)
+    result = await invoked(command, *arguments)
     assert result.exit_code == code, result.output
     return result.stderr
 
@@ -98,7 +85,7 @@ async def add(engine: AsyncEngine, *orders: Order, kind: Kind[Order, int] = WORK
 
 
 async def state(job: int) -> str:
-    return str((await document(jobs, "show", str(job)))["state"])
+    return str((await documented(jobs, "show", str(job)))["state"])
 
 
 def worker(engine: AsyncEngine, database_url: str, name: str = "one") -> Worker:
@@ -116,18 +103,18 @@ def worker(engine: AsyncEngine, database_url: str, name: str = "one") -> Worker:
 
 
 async def test_what_is_enqueued_is_listed_and_shown(engine: AsyncEngine) -> None:
-    assert "No such job." in (await invoke(jobs, "list")).stdout
-    made = await document(jobs, "enqueue", "test.work", "--args", '{"number": 7}', "--priority", "3")
+    assert "No such job." in (await invoked(jobs, "list")).stdout
+    made = await documented(jobs, "enqueue", "test.work", "--args", '{"number": 7}', "--priority", "3")
     assert made["is_new"]
-    assert (await invoke(jobs, "enqueue", "test.train", "--args", '{"number": 8}')).stdout.endswith("is queued\n")
-    listed = await document(jobs, "list")
+    assert (await invoked(jobs, "enqueue", "test.train", "--args", '{"number": 8}')).stdout.endswith("is queued\n")
+    listed = await documented(jobs, "list")
     assert [(one["kind"], one["queue"], one["state"]) for one in listed] == [
         ("test.train", "training", "available"),
         ("test.work", "default", "available"),
     ]
-    shown = await document(jobs, "show", str(made["id"]))
+    shown = await documented(jobs, "show", str(made["id"]))
     assert (shown["args"], shown["priority"]) == ({"number": 7, "how": "well"}, 3)
-    assert '{"how":"well","number":7}' in (await invoke(jobs, "show", str(made["id"]))).stdout
+    assert '{"how":"well","number":7}' in (await invoked(jobs, "show", str(made["id"]))).stdout
 
 
 @pytest.mark.parametrize("daemon", ["instance", "centralcloud"])
@@ -138,9 +125,9 @@ def test_the_kinds_of_each_daemon_are_where_the_commands_look(daemon: str, monke
 
 async def test_a_key_makes_no_second_job(engine: AsyncEngine) -> None:
     arguments = ("enqueue", "test.work", "--args", '{"number": 7}', "--idempotency-key", "seven")
-    made = await document(jobs, *arguments)
-    assert await document(jobs, *arguments) == {"id": made["id"], "is_new": False}
-    assert "nothing was queued" in (await invoke(jobs, *arguments)).stdout
+    made = await documented(jobs, *arguments)
+    assert await documented(jobs, *arguments) == {"id": made["id"], "is_new": False}
+    assert "nothing was queued" in (await invoked(jobs, *arguments)).stdout
 
 
 REFUSED = {
@@ -155,22 +142,22 @@ REFUSED = {
 async def test_what_this_release_cannot_run_is_not_queued(engine: AsyncEngine) -> None:
     for arguments, said in REFUSED.items():
         assert said in await refused(jobs, Exit.USAGE, "enqueue", *arguments)
-    assert await document(jobs, "list") == []
+    assert await documented(jobs, "list") == []
 
 
 async def test_lists_are_narrowed(engine: AsyncEngine) -> None:
     many = await add(engine, *(Order(number) for number in range(5)))
     (train,) = await add(engine, Order(5), kind=TRAIN)
-    await invoke(jobs, "cancel", str(many[0]))
+    await invoked(jobs, "cancel", str(many[0]))
 
     async def ids(*arguments: str) -> list[int]:
-        return [one["id"] for one in await document(jobs, "list", *arguments)]
+        return [one["id"] for one in await documented(jobs, "list", *arguments)]
 
     assert await ids("--kind", "test.train") == await ids("--queue", "training") == [train]
     assert await ids("--state", "cancelled") == [many[0]]
     assert await ids("--state", "cancelled", "--state", "available", "--limit", "2") == [train, many[4]]
     assert await ids("--before", str(many[2])) == [many[1], many[0]]
-    assert f"--before {many[4]}" in (await invoke(jobs, "list", "--limit", "2")).stderr
+    assert f"--before {many[4]}" in (await invoked(jobs, "list", "--limit", "2")).stderr
     assert await ids("--tenant", "another") == []
     assert "'sleeping' is not one of" in await refused(jobs, Exit.USAGE, "list", "--state", "sleeping")
 
@@ -179,12 +166,12 @@ async def test_an_error_is_shown_in_full_and_steers_no_terminal(engine: AsyncEng
     (job,) = await add(engine, Order(7, "badly"))
     async with started(worker(engine, database_url)):
         await eventually(lambda: is_in(engine, job, "discarded"))
-    shown = (await invoke(jobs, "show", str(job))).stdout
+    shown = (await invoked(jobs, "show", str(job))).stdout
     assert "attempt 1 of 1" in " ".join(shown.split())
     assert "ValueError: no such" in shown
     assert "raise ValueError(" in shown, "the traceback"
-    assert "\x1b" not in shown + (await invoke(jobs, "list")).stdout
-    assert "ValueError: no such" in (await invoke(jobs, "list", "--state", "discarded")).stdout
+    assert "\x1b" not in shown + (await invoked(jobs, "list")).stdout
+    assert "ValueError: no such" in (await invoked(jobs, "list", "--state", "discarded")).stdout
 
 
 async def test_a_running_job_is_shown_with_its_progress_and_cancelled(engine: AsyncEngine, database_url: str) -> None:
@@ -192,12 +179,12 @@ async def test_a_running_job_is_shown_with_its_progress_and_cancelled(engine: As
     async with started(worker(engine, database_url)) as _, asyncio.timeout(20):
         await eventually(lambda: is_in(engine, job, "executing"))
         await eventually(lambda: has_progress(engine, job))
-        shown = " ".join((await invoke(jobs, "show", str(job))).stdout.split())
+        shown = " ".join((await invoked(jobs, "show", str(job))).stdout.split())
         assert "worker one progress 1 of 3 waiting" in shown
-        assert await document(jobs, "cancel", str(job)) == {"cancelled": 1}
+        assert await documented(jobs, "cancel", str(job)) == {"cancelled": 1}
         await eventually(lambda: load(engine, 0))
     assert await state(job) == "cancelled"
-    assert "cancelled 0 of 1: the others had ended" in (await invoke(jobs, "cancel", str(job))).stdout
+    assert "cancelled 0 of 1: the others had ended" in (await invoked(jobs, "cancel", str(job))).stdout
 
 
 async def test_a_discarded_job_is_run_again(engine: AsyncEngine, database_url: str) -> None:
@@ -206,9 +193,9 @@ async def test_a_discarded_job_is_run_again(engine: AsyncEngine, database_url: s
         await eventually(lambda: is_in(engine, job, "discarded"))
         async with transaction(engine) as connection:
             await connection.execute(text("UPDATE oban_jobs SET args = '{\"number\": 7}'"))
-        assert "retried 1 of 1\n" in (await invoke(jobs, "retry", str(job))).stdout
+        assert "retried 1 of 1\n" in (await invoked(jobs, "retry", str(job))).stdout
         await eventually(lambda: is_in(engine, job, "completed"))
-    assert (await document(jobs, "show", str(job)))["result"] == 7
+    assert (await documented(jobs, "show", str(job)))["result"] == 7
 
 
 async def test_a_job_that_is_not_there_is_named_and_nothing_is_changed(engine: AsyncEngine) -> None:
@@ -221,20 +208,20 @@ async def test_a_job_that_is_not_there_is_named_and_nothing_is_changed(engine: A
 
 async def test_queues_are_paused_and_rescaled_while_a_worker_runs(engine: AsyncEngine, database_url: str) -> None:
     async with started(worker(engine, database_url)):
-        assert await document(jobs, "pause", "default") == {"queue": "default", "paused": True}
+        assert await documented(jobs, "pause", "default") == {"queue": "default", "paused": True}
         held, other = await add(engine, Order(1), Order(2))
-        assert "up to 1 jobs" in (await invoke(jobs, "rescale", "default", "1")).stdout
-        found = {one["name"]: one for one in await document(jobs, "queues")}
+        assert "up to 1 jobs" in (await invoked(jobs, "rescale", "default", "1")).stdout
+        found = {one["name"]: one for one in await documented(jobs, "queues")}
         assert found["default"] == {
             "name": "default", "limit_per_worker": 1, "paused": True, "jobs": {"available": 2},
         }  # fmt: skip
         assert {name: one["limit_per_worker"] for name, one in found.items()} == {
             "default": 1, "metrics": 5, "pattern_mining": 3, "training": 2,
         }  # fmt: skip
-        assert "goes on" in (await invoke(jobs, "resume", "default")).stdout
+        assert "goes on" in (await invoked(jobs, "resume", "default")).stdout
         await eventually(lambda: is_in(engine, held, "completed"))
         await eventually(lambda: is_in(engine, other, "completed"))
-    assert (await invoke(jobs, "queues")).stdout.splitlines()[1].split() == [
+    assert (await invoked(jobs, "queues")).stdout.splitlines()[1].split() == [
         "default", "1", "no", "0", "0", "0", "0", "2", "0", "0",
     ]  # fmt: skip
 
@@ -248,31 +235,31 @@ async def test_a_queue_that_is_not_there_is_not_found(engine: AsyncEngine) -> No
 
 async def test_only_what_ended_long_ago_is_pruned(engine: AsyncEngine) -> None:
     old, young, waiting = await add(engine, Order(1), Order(2), Order(3))
-    await invoke(jobs, "cancel", str(old), str(young))
+    await invoked(jobs, "cancel", str(old), str(young))
     async with transaction(engine) as connection:
         long_ago = text("UPDATE oban_jobs SET cancelled_at = now() - interval '8 days' WHERE id = :id")
         await connection.execute(long_ago, {"id": old})
     assert await refused(jobs, Exit.USAGE, "prune")
-    assert await document(jobs, "prune", "--kept-days", "7") == {"deleted": 1}
-    assert [one["id"] for one in await document(jobs, "list")] == [waiting, young]
-    assert (await invoke(jobs, "prune", "--kept-days", "0")).stdout == "deleted 1 jobs\n"
+    assert await documented(jobs, "prune", "--kept-days", "7") == {"deleted": 1}
+    assert [one["id"] for one in await documented(jobs, "list")] == [waiting, young]
+    assert (await invoked(jobs, "prune", "--kept-days", "0")).stdout == "deleted 1 jobs\n"
 
 
 async def test_workers_are_listed_and_paused(engine: AsyncEngine, database_url: str) -> None:
-    assert "No worker" in (await invoke(workers, "list")).stdout
+    assert "No worker" in (await invoked(workers, "list")).stdout
     async with started(worker(engine, database_url)):
-        (row,) = await document(workers, "list")
+        (row,) = await documented(workers, "list")
         assert (row["name"], row["status"], row["load"]) == ("one", "online", 0)
-        assert await document(workers, "pause", "one") == {"worker": "one", "status": "paused"}
+        assert await documented(workers, "pause", "one") == {"worker": "one", "status": "paused"}
         (held,) = await add(engine, Order(1))
-        (shown,) = await document(workers, "list")
+        (shown,) = await documented(workers, "list")
         assert shown["status"] == "paused"
         assert await state(held) == "available"
-        assert (await invoke(workers, "resume", "one")).stdout == "one is online\n"
+        assert (await invoked(workers, "resume", "one")).stdout == "one is online\n"
         await eventually(lambda: is_in(engine, held, "completed"))
-        assert (await document(workers, "drain", "one"))["status"] == "draining"
-        assert "draining" in (await invoke(workers, "show", "one")).stdout
-    assert (await document(workers, "show", "one"))["status"] == "offline"
+        assert (await documented(workers, "drain", "one"))["status"] == "draining"
+        assert "draining" in (await invoked(workers, "show", "one")).stdout
+    assert (await documented(workers, "show", "one"))["status"] == "offline"
     assert "no worker called one is alive" in await refused(workers, Exit.NOT_FOUND, "pause", "one")
     assert "there are: one" in await refused(workers, Exit.NOT_FOUND, "show", "two")
 
@@ -281,16 +268,16 @@ async def test_runs_are_listed_shown_and_cancelled(engine: AsyncEngine) -> None:
     async with transaction(engine) as connection:
         started_run = await runs.start(connection, FLOW, Order(1), idempotency_key="once")
     run = str(started_run.run_id)
-    (listed,) = await document(workflows, "list", "--workflow", "flow", "--status", "started")
+    (listed,) = await documented(workflows, "list", "--workflow", "flow", "--status", "started")
     assert (listed["id"], listed["status"]) == (run, "started")
-    shown = await document(workflows, "show", run)
+    shown = await documented(workflows, "show", run)
     assert {step["step"] for step in shown["steps"]} == {"first", "second"}
-    assert "once" in (await invoke(workflows, "show", run)).stdout
-    assert (await invoke(workflows, "cancel", run)).stdout == f"cancelled {run}\n"
-    assert await document(workflows, "cancel", run) == {"run": run, "cancelled": False}
-    assert await document(workflows, "list", "--status", "started") == []
-    assert "cancelled" in (await invoke(workflows, "list")).stdout
-    assert {one["state"] for one in await document(jobs, "list")} == {"cancelled"}
+    assert "once" in (await invoked(workflows, "show", run)).stdout
+    assert (await invoked(workflows, "cancel", run)).stdout == f"cancelled {run}\n"
+    assert await documented(workflows, "cancel", run) == {"run": run, "cancelled": False}
+    assert await documented(workflows, "list", "--status", "started") == []
+    assert "cancelled" in (await invoked(workflows, "list")).stdout
+    assert {one["state"] for one in await documented(jobs, "list")} == {"cancelled"}
 
 
 async def test_a_run_that_is_not_there_is_not_found(engine: AsyncEngine) -> None:
@@ -317,10 +304,10 @@ async def test_the_database_is_chosen_and_has_kinds_of_its_own(
     arguments = ("enqueue", "test.work", "--args", '{"number": 7}', *where)
     async with central_engine(server.dsn("centralcloud")), instance_engine(server.dsn("instance_ann")):
         assert "centralcloud, instance_ann" in await refused(jobs, Exit.USAGE, "list", *where)
-        assert (await document(jobs, *arguments, "--database", "instance_ann"))["is_new"]
+        assert (await documented(jobs, *arguments, "--database", "instance_ann"))["is_new"]
         await refused(jobs, Exit.USAGE, *arguments, "--database", "centralcloud")
-        assert len(await document(jobs, "list", *where, "--database", "instance_ann")) == 1
-        assert await document(jobs, "list", *where, "--database", "centralcloud") == []
+        assert len(await documented(jobs, "list", *where, "--database", "instance_ann")) == 1
+        assert await documented(jobs, "list", *where, "--database", "centralcloud") == []
         assert await refused(jobs, Exit.NOT_FOUND, "list", *where, "--database", "instance_bob")
     assert await refused(jobs, Exit.UNREACHABLE, "list")
 

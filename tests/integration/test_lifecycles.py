@@ -26,11 +26,14 @@ import schemas
 import shared
 from centralcloud.aggregator import Aggregator
 from centralcloud.ingest.consumer import Ingest
+from centralcloud.ingest.flow import Pressure
+from centralcloud.ingest.presence import Presence
+from centralcloud.measures import hub_measures
 from centralcloud.schedules import schedule_table as central_schedules
+from centralcloud.web.feed import Feed
 from instance.agents.student import Student
 from instance.config import InstanceSettings, Sharing
 from instance.learning.prices import prices
-from instance.otlp.listener import Listener
 from instance.otlp.sink import Sink
 from instance.schedules import schedule_table
 from instance.speaker import Speaker, enrol
@@ -41,18 +44,24 @@ from instance.sync.receipts import Receipts
 from instance.sync.uplink import Uplink
 from schemas.envelope import Source
 from shared.bus import Bus
+from shared.database import transaction
 from shared.embedded.nats import EmbeddedNats
 from shared.embedded.ports import free_port
 from shared.errors import AlreadyRunningError
+from shared.health import Health, Survey
+from shared.jobs.vitals import vitals
 from shared.jobs.worker import Worker
 from shared.jobs.workers import WorkerSettings
 from shared.leader import Leadership
 from shared.lease import Lease
+from shared.measuring import Meter
 from shared.metrics import Metrics
 from shared.notices import Notices
+from shared.restarting import Restarted
 from shared.runner import _Readiness
 from shared.schedule import Schedules, Task
 from shared.service import Service
+from shared.web.server import WebServer
 from shared.workflows.sweep import Sweep
 from tests.support import daemons
 from tests.support.databases import central_engine, instance_engine
@@ -129,9 +138,7 @@ def receipts(there: Surroundings) -> Receipts:
 
 def instance_schedules(there: Surroundings) -> Schedules:
     student = Student(there.engine, there.settings)
-    return Schedules(
-        there.engine, schedule_table(there.engine, there.settings, student, there.metrics, None, None), there.metrics
-    )
+    return Schedules(there.engine, schedule_table(there.engine, there.settings, student, None, None), there.metrics)
 
 
 def aggregator(there: Surroundings) -> Aggregator:
@@ -163,12 +170,23 @@ def worker(there: Surroundings) -> Worker:
     return Worker(there.engine, url, [], WorkerSettings(name="stressed"))
 
 
+def web_server(there: Surroundings) -> WebServer:
+    return WebServer(Sink(there.engine, prices(None)).application, "127.0.0.1", free_port(26_318))
+
+
+def health(there: Surroundings) -> Health:
+    async def survey() -> Survey:
+        async with transaction(there.engine) as connection:
+            return Survey(await vitals(connection), 0)
+
+    return Health(survey, role="hybrid")
+
+
 Build = Callable[[Surroundings], Service]
 ON_A_SPOKE: dict[type[Service], Build] = {
     Bus: lambda there: there.bus,
     Downlink: downlink,
     Heartbeats: heartbeats,
-    Listener: lambda there: Listener(Sink(there.engine, prices(None)).application, free_port(26_318)),
     Lease: lambda there: Lease(there.engine, "stressed", holder="a test", ttl_seconds=1),
     Receipts: receipts,
     Schedules: instance_schedules,
@@ -176,13 +194,20 @@ ON_A_SPOKE: dict[type[Service], Build] = {
     Sweep: lambda there: Sweep(there.engine, every_seconds=0.001),
     Uplink: uplink,
     Worker: worker,
+    WebServer: web_server,
     _Readiness: lambda there: _Readiness(str(there.directory / "run" / "ready")),
 }
 ON_THE_HUB: dict[type[Service], Build] = {
     Aggregator: aggregator,
+    Feed: lambda there: Feed(there.engine),
+    Health: health,
     Ingest: ingest,
     Leadership: leadership,
+    Meter: lambda there: Meter("meter", there.metrics, hub_measures(there.engine, there.bus, there.metrics, "")),
     Notices: lambda there: Notices(there.engine),
+    Presence: lambda there: Presence(there.engine, there.bus),
+    Pressure: lambda there: Pressure(there.bus, ingest(there)),
+    Restarted: lambda there: Restarted(Notices(there.engine), there.metrics),
     Schedules: hub_schedules,
 }
 

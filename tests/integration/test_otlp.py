@@ -14,9 +14,6 @@ import pytest
 from opentelemetry.proto.collector.logs.v1.logs_service_pb2 import ExportLogsServiceResponse
 from sqlalchemy import text
 
-from instance.learning.prices import prices
-from instance.otlp.listener import Listener
-from instance.otlp.sink import Sink
 from shared.embedded.postgres import EmbeddedPostgres
 from tests.support.databases import instance_engine
 from tests.support.lifecycle import started, stress
@@ -29,6 +26,7 @@ from tests.support.otlp import (
     Receiver,
     in_json,
     in_protobuf,
+    listener_of,
     logs,
     receiving,
     record,
@@ -200,7 +198,7 @@ async def test_while_the_database_is_away_an_exporter_is_told_to_come_again(
 
 async def test_it_starts_and_stops_in_any_order(database_url: str) -> None:
     async with instance_engine(database_url) as engine:
-        await stress(Listener(Sink(engine, prices()).application, 0))
+        await stress(listener_of(engine, 0))
 
 
 async def test_it_stops_within_a_second_though_connections_are_open(database_url: str) -> None:
@@ -226,9 +224,9 @@ async def test_it_stops_within_a_second_though_connections_are_open(database_url
 async def test_who_finds_the_port_taken_follows_when_it_is_free(
     database_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("instance.otlp.listener.LOOK_SECONDS", 0.02)
+    monkeypatch.setattr("shared.web.server.LOOK_SECONDS", 0.02)
     async with instance_engine(database_url) as engine, receiving(engine) as first:
-        second = Listener(Sink(engine, prices()).application, first.port)
+        second = listener_of(engine, first.port)
         async with started(second):
             assert second.running
             await first.listener.stop()

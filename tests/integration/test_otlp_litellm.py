@@ -15,9 +15,10 @@ import pytest
 
 import instance
 from bench.fetching import cache_directory
+from instance.otlp.entries import fingerprint
 from instance.recording.litellm_callback import FlockloreLogger
 from tests.support.databases import instance_engine
-from tests.support.otlp import Receiver, receiving
+from tests.support.otlp import Receiver, in_json, receiving, span, spans
 from tests.support.wait import eventually, eventually_sync
 
 LITELLM = cache_directory() / "litellm" / "bin" / "python"
@@ -50,6 +51,15 @@ PAYLOAD: dict[str, Any] = {
             "cache_creation_input_tokens": 100,
         }
     },
+}
+
+
+SPAN: dict[str, Any] = {
+    "gen_ai.operation.name": "chat",
+    "gen_ai.request.model": "claude-sonnet-4-5",
+    "gen_ai.response.id": "chatcmpl-1",
+    "gen_ai.usage.input_tokens": 1000,
+    "gen_ai.usage.output_tokens": 90,
 }
 
 
@@ -116,9 +126,35 @@ async def test_requests_through_litellm_become_rows(receiver: Receiver) -> None:
     assert [good[f"{kind}_tokens"] for kind in ("input", "output", "cache_read", "cache_write", "reasoning")] == [
         300, 50, 600, 100, 40
     ]  # fmt: skip
-    assert good["context"] == {"provider": "anthropic", "session": "a-session"}
+    assert good["context"] == {"provider": "anthropic", "session": "a-session", "response": fingerprint("chatcmpl-1")}
     assert (failed["status"], failed["cost_cents"], failed["input_tokens"]) == ("failed", None, None)
     assert "zqcanaryword" not in repr([good, failed])
+
+
+@pytest.mark.parametrize("first", ["callback", "span"])
+async def test_a_request_told_of_by_the_callback_and_by_a_span_counts_once(receiver: Receiver, first: str) -> None:
+    async def callback(**more: Any) -> None:
+        logger = FlockloreLogger(f"http://127.0.0.1:{receiver.port}/ingest")
+        _told(logger, **more)
+        await _closed(logger)
+
+    async def gateway(trace: str, **more: Any) -> None:
+        began, ended = (str(round(PAYLOAD[name] * 10**9)) for name in ("startTime", "endTime"))
+        told = SPAN | {name.replace("__", "."): value for name, value in more.items()}
+        one = span(told, traceId=trace * 16, startTimeUnixNano=began, endTimeUnixNano=ended)
+        await receiver.post("/v1/traces", in_json(spans(one)))
+
+    if first == "callback":
+        await callback()
+    await gateway("b7")
+    await callback()
+    (row,) = await receiver.rows()
+    assert row["source"] == ("ingest" if first == "callback" else "otlp.genai")
+    await gateway("b8", gen_ai__response__id="chatcmpl-2")
+    await gateway("b9", gen_ai__response__id="chatcmpl-1", gen_ai__usage__output_tokens=7)
+    await callback(id="chatcmpl-3", startTime=PAYLOAD["startTime"] + 3600, endTime=PAYLOAD["endTime"] + 3600)
+    await gateway("ba", gen_ai__response__id="chatcmpl-3")
+    assert len(await receiver.rows()) == 5, "another answer, another length, another time"
 
 
 async def test_nothing_litellm_hands_over_raises(receiver: Receiver) -> None:

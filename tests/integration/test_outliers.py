@@ -13,11 +13,11 @@ from centralcloud.aggregate import aggregate, rebuild
 from centralcloud.desk import read_instances, read_outliers
 from centralcloud.learning.observation import LANGUAGE_KIND, Observation
 from centralcloud.quarantine import quarantine, release
-from centralcloud.store import insights, observations
+from centralcloud.store import gauges, insights, observations
 from schemas.insights import Insight
 from shared.database import transaction
 from tests.support.databases import central_engine
-from tests.support.observed import TENANT, digest, observation, observe
+from tests.support.observed import TENANT, digest, observation, observe, shared_by
 
 HONEST = [f"one-{number}" for number in range(12)]
 FACTS = 40
@@ -132,3 +132,31 @@ async def heard(engine: AsyncEngine, instance: str, weeks: int) -> None:
                  "VALUES (:tenant, :name, 'online', 'h', clock_timestamp() - make_interval(weeks => :weeks))"),
             {"tenant": TENANT, "name": instance, "weeks": weeks},
         )  # fmt: skip
+
+
+async def test_who_is_set_aside_and_comes_back_is_in_the_feed_and_counted(engine: AsyncEngine) -> None:
+    await attacked(engine)
+    await aggregate(engine, TENANT)
+    async with transaction(engine) as connection:
+        assert await gauges.distrusted(connection) == {(TENANT, "quarantine"): 0, (TENANT, "set_aside"): 1}
+    await release(engine, TENANT, "mallory")
+    async with transaction(engine) as connection:
+        assert await gauges.distrusted(connection) == {(TENANT, "quarantine"): 0, (TENANT, "set_aside"): 0}
+        told = await connection.execute(
+            text("SELECT instance, data->>'set_aside' FROM activity WHERE data ? 'set_aside' ORDER BY id")
+        )
+        assert told.all() == [("mallory", "true"), ("mallory", "false")]
+
+
+async def test_so_many_instances_as_are_asked_for_and_believed_make_an_insight(engine: AsyncEngine) -> None:
+    await attacked(engine)
+    await shared_by(engine, "of three", ["one-1", "one-2", "mallory"])
+    await aggregate(engine, TENANT)
+    assert (await stored(engine))[digest("of three")].state == "active"
+    await aggregate(engine, TENANT, instances_min=3)
+    found = await stored(engine)
+    assert found[digest("of three")].state == "revoked"  # of the three one is set aside
+    assert found[digest("fact 0")].state == "active"
+    assert (await aggregate(engine, TENANT, instances_min=3)).changed == 0
+    assert (await aggregate(engine, TENANT)).changed == 1
+    assert (await stored(engine))[digest("of three")].state == "active"

@@ -15,9 +15,9 @@ from nats.errors import Error as NatsError
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from centralcloud.learning.results import Total, by_job_and_model, totals
 from centralcloud.replay import replay
 from centralcloud.store import results as central_results
+from centralcloud.store.results import InstanceSums
 from instance.config import Sharing
 from instance.store import results
 from instance.store.outbox import event_identity
@@ -33,6 +33,8 @@ from schemas.subjects import Sender
 from shared.database import transaction
 from shared.embedded.nats import EmbeddedNats
 from shared.errors import UnreachableError
+from shared.results import merge
+from shared.sketch import quantile
 from tests.support.databases import copy_database
 from tests.support.fleet import Hub, Spoke, hub, spoke
 from tests.support.patterns import scalar
@@ -119,9 +121,13 @@ async def agree(central: Hub, one: Spoke) -> None:
     assert await table(central.engine, AT_THE_HUB, instance=one.identity.instance_id) == at_home
 
 
-async def fleet_totals(central: Hub, first: date, last: date) -> dict[tuple[str, str], Total]:
+async def fleet_sums(central: Hub, first: date, last: date) -> dict[tuple[str, str], list[InstanceSums]]:
+    """What instances say of some days, by kind of job and model."""
+    found: dict[tuple[str, str], list[InstanceSums]] = {}
     async with transaction(central.engine) as connection:
-        return totals(await central_results.between(connection, "default", first, last), by_job_and_model)
+        for one in await central_results.between(connection, "default", first, last):
+            found.setdefault((one.job_type, one.model), []).append(one)
+    return found
 
 
 async def test_the_sums_at_the_hub_are_those_at_the_instances(
@@ -141,13 +147,14 @@ async def test_the_sums_at_the_hub_are_those_at_the_instances(
             await agree(central, one)
         bodies = await table(spokes[0].engine, "SELECT convert_from(body, 'UTF8') FROM outbox")
         assert "never to leave" not in str(bodies)
-        found = await fleet_totals(central, DAY - timedelta(days=9), DAY)
-        assert sum(total.sums.results for total in found.values()) == 160
-        for (job_type, model), total in found.items():
-            assert total.instances == 2
+        found = await fleet_sums(central, DAY - timedelta(days=9), DAY)
+        assert sum(one.sums.results for said in found.values() for one in said) == 160
+        for (job_type, model), said in found.items():
+            assert {one.instance for one in said} == {one.identity.instance_id for one in spokes}
             durations = await _durations(spokes, job_type, model)
+            latency = merge(one.sums for one in said).latency
             for q in (0.5, 0.95):
-                assert total.latency_ms_at(q) == pytest.approx(durations[int(q * (len(durations) - 1))], rel=0.0101)
+                assert quantile(latency, q) == pytest.approx(durations[int(q * (len(durations) - 1))], rel=0.0101)
 
 
 async def test_stopping_in_between_and_saying_all_again_changes_nothing(
@@ -205,15 +212,16 @@ async def test_what_is_late_or_distrusted_does_not_count(url: str, central: Hub)
         await _send(client, 3, [_event(version=9, results=7)])
         await central.reaches("SELECT min(wm) FILTER (WHERE epoch LIKE '%1') FROM watermarks", 3)
         assert await scalar(central.engine, "SELECT results FROM result_states") == 3
-        assert (await fleet_totals(central, DAY, DAY))["docs", "small"].sums.results == 3
-        assert await fleet_totals(central, DAY - timedelta(days=9), DAY - timedelta(days=1)) == {}
+        (said,) = (await fleet_sums(central, DAY, DAY))["docs", "small"]
+        assert said.sums.results == 3
+        assert await fleet_sums(central, DAY - timedelta(days=9), DAY - timedelta(days=1)) == {}
         async with transaction(central.engine) as connection:
             await connection.execute(
                 text("""
                     INSERT INTO instance_trust (tenant, instance, trust, z, facts)
                     VALUES ('default', 'one', 0, 9, 1)""")
             )
-        assert await fleet_totals(central, DAY, DAY) == {}
+        assert await fleet_sums(central, DAY, DAY) == {}
 
 
 async def test_a_dead_letter_about_results_can_be_replayed(url: str, central: Hub) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
@@ -10,17 +9,18 @@ from typing import Any
 
 import pytest
 import structlog
-from click.testing import CliRunner, Result
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from instance.cli.route import route
 from instance.config import InstanceSettings
 from instance.learning.routing.worlds import EXPLORATION
-from instance.routing import Advice, constraints_of, plan_of, task_of
+from instance.routing import constraints_of, plan_of, task_of
 from instance.speaker import enrol
 from instance.store.results import JobResult
+from schemas.routing_advice import Advice
 from shared.errors import Exit, UsageError
+from tests.support.commands import invoked
 from tests.support.databases import instance_engine
 from tests.support.patterns import scalar
 from tests.support.routed import advice, label, made, record
@@ -45,13 +45,8 @@ async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
         yield engine
 
 
-async def invoke(*arguments: str) -> Result:
-    """Run `flocklore route` in a thread of its own: it brings its own event loop."""
-    return await asyncio.to_thread(CliRunner().invoke, route, arguments)
-
-
 async def routed(*arguments: str) -> Any:
-    done = await invoke(*arguments, "--json")
+    done = await invoked(route, *arguments, "--json")
     assert done.exit_code == Exit.OK, done.output
     return json.loads(done.stdout)
 
@@ -112,6 +107,16 @@ async def test_the_kill_switch_and_the_users_own_choice_come_first(engine: Async
     assert (await advice(engine, forbidden=["small"], exploration=1.0)).plan == ("large",)
 
 
+async def test_of_the_models_that_alone_may_be_chosen_one_nobody_has_tried_may_be_tried(engine: AsyncEngine) -> None:
+    await record(engine, made("small", 12, 8) + made("large", 15, 5))
+    asked = {"routing_only": "small,untried", "success_min": 0.6, "exploration": 0.9}
+    found = [await advice(engine, seed=seed, **asked) for seed in range(8)]
+    assert {one.plan for one in found} == {("small",), ("untried",)}
+    assert ("untried",) not in {
+        (await advice(engine, seed=seed, success_min=0.6, exploration=0.9)).plan for seed in range(8)
+    }
+
+
 async def test_every_choice_is_written_down_with_its_propensity(engine: AsyncEngine) -> None:
     await record(engine, made("small", 12, 8) + made("large", 15, 5))
     found = [await advice(engine, seed=seed, exploration=0.8, success_min=0.55) for seed in range(12)]
@@ -147,7 +152,7 @@ async def test_the_command_answers_with_everything_a_program_needs(engine: Async
     assert [one["plan"] for one in found["alternatives"]] == [["large"]]
     assert found["id"] == await scalar(engine, "SELECT max(id) FROM routing_records")
     assert (await routed("fix", "--latency-max", "0.001", "--incumbent", "large"))["plan"] == ["large"]
-    shown = await invoke(*asked)
+    shown = await invoked(route, *asked)
     assert "plan       small" in shown.output
     assert "saves" in shown.output
 

@@ -16,7 +16,6 @@ from schemas.insights import GlobalStatistics
 from shared.bus import settled
 from shared.database import transaction
 from shared.embedded.nats import EmbeddedNats
-from shared.metrics import Metrics
 from tests.support.asking import asker, hub_bus
 from tests.support.databases import central_engine
 from tests.support.observed import TENANT, digest, observation, observe, shared_by
@@ -131,7 +130,7 @@ async def test_the_silent_go_offline_and_only_who_left_nothing_is_forgotten(engi
           FROM (VALUES ('here', 10, NULL), ('silent', 400, NULL), ('gone', 4000, NULL), ('known', 4000, NULL),
                        ('bad', 4000, now())) AS v (name, silence, quarantined)""",
     )
-    await tend_registry(engine, Metrics())
+    await tend_registry(engine)
     assert await execute(engine, "SELECT instance_id, status FROM instance_registry ORDER BY 1") == [
         ("bad", "offline"), ("here", "online"), ("known", "offline"), ("silent", "offline"),
     ]  # fmt: skip

@@ -9,19 +9,18 @@ from dataclasses import replace
 import pytest
 from nats.aio.client import Client
 from nats.aio.msg import Msg
-from nats.errors import Error as NatsError
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from centralcloud.ingest import consumer, stream
+from centralcloud.ingest.buffer import Held
 from instance.store import outbox
 from schemas import subjects
 from schemas.codec import decode
 from schemas.sync import Receipt
 from shared.database import transaction
 from shared.embedded.nats import EmbeddedNats
-from shared.errors import UnreachableError
 from tests.support.fleet import Hub, hub, spoke
 from tests.support.patterns import TOPIC, learn, scalar
 from tests.support.wait import eventually
@@ -37,7 +36,7 @@ WM = "SELECT wm FROM watermarks"
 @pytest.fixture
 async def central(own_nats: OwnNats, make_database: MakeDatabase) -> AsyncIterator[Hub]:
     async with hub(own_nats().url, make_database()) as running:
-        await eventually(lambda: _has_consumer(running), what="a consumer")
+        await running.receives()
         yield running
 
 
@@ -51,7 +50,7 @@ async def test_the_same_message_delivered_five_times_changes_nothing(central: Hu
     await send(client, envelope(1, [event(number) for number in range(10)]))
     await central.reaches(WM, 10)
     for _ in range(5):
-        await central.ingest.take(await _delivered_again(client))
+        await central.ingest.committer.take(await _delivered_again(client))
     assert await scalar(central.engine, OBSERVED) == 10
     assert await scalar(central.engine, "SELECT sum(files) FROM observations") == 30
     assert await scalar(central.engine, "SELECT count(*) FROM received_envelopes") == 1
@@ -216,20 +215,12 @@ def kill(server: EmbeddedNats) -> None:
     server.child.kill()
 
 
-async def _has_consumer(central: Hub) -> bool:
-    try:
-        await central.bus.jetstream().consumer_info(subjects.STREAM, stream.CONSUMER)
-    except (NatsError, UnreachableError):
-        return False
-    return True
-
-
-async def _delivered_again(client: Client) -> list[Msg]:
+async def _delivered_again(client: Client) -> list[Held]:
     """Everything in the stream, by a consumer of the test's own."""
     jetstream = client.jetstream()
     config = ConsumerConfig(ack_policy=AckPolicy.NONE)
     subscription = await jetstream.pull_subscribe("", stream=subjects.STREAM, config=config)
-    return await subscription.fetch(10, timeout=2)
+    return [Held.of(message) for message in await subscription.fetch(10, timeout=2)]
 
 
 async def _receipt(message: Awaitable[Msg]) -> tuple[int, tuple[tuple[int, int], ...]]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,8 +39,7 @@ class Daemon:
 
     def part(self, kind: type[S]) -> S:
         """Its service of this kind."""
-        running = [part for service in self.services for part in (service, *getattr(service, "parts", ()))]
-        (found,) = (service for service in running if isinstance(service, kind))
+        (found,) = (service for service in _all(self.services) if isinstance(service, kind))
         return found
 
     async def value(self, statement: str, **values: object) -> Any:
@@ -55,6 +54,13 @@ class Daemon:
             return bool(await self.value(statement, **values) == wanted)
 
         await eventually(check, timeout_seconds, what=f"{wanted} of {statement}")
+
+
+def _all(services: Iterable[Service]) -> Iterator[Service]:
+    """Services, and the parts they run."""
+    for service in services:
+        yield service
+        yield from _all(getattr(service, "parts", ()))
 
 
 class Hub(Daemon):

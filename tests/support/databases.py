@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 import centralcloud.store
 import instance.store
+from centralcloud.store.tenancy import prepare
 from shared.database import connect_engine
 from shared.embedded.databases import url_of
 from shared.migrations import upgrade_in_thread
@@ -21,6 +22,7 @@ from shared.migrations import upgrade_in_thread
 async def central_engine(database_url: str) -> AsyncIterator[AsyncEngine]:
     """Give an engine on a central database with the newest schema."""
     async with _migrated(database_url, Path(centralcloud.store.__path__[0])) as engine:
+        await prepare(engine)
         yield engine
 
 

@@ -7,8 +7,10 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 
+from nats.errors import Error as NatsError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
+from centralcloud.ingest import stream
 from centralcloud.ingest.consumer import Ingest
 from centralcloud.ingest.presence import Presence
 from centralcloud.store.presence import Patience
@@ -18,9 +20,11 @@ from instance.store import outbox
 from instance.store.identity import Identity
 from instance.sync.receipts import Receipts
 from instance.sync.uplink import Uplink
+from schemas import subjects
 from schemas.envelope import Source
 from schemas.subjects import Sender, inbox_prefix
 from shared.bus import Bus
+from shared.errors import UnreachableError
 from shared.lease import Lease
 from shared.metrics import Metrics
 from tests.support.databases import central_engine, instance_engine
@@ -44,6 +48,17 @@ class Hub:
         """The value of a counter, by its name without `flocklore_`."""
         return int(self.metrics.registry.get_sample_value(f"flocklore_{name}_total") or 0)
 
+    async def receives(self) -> None:
+        """Wait until the stream and its consumer are there."""
+        await eventually(self._has_consumer, what="a consumer")
+
+    async def _has_consumer(self) -> bool:
+        try:
+            await self.bus.jetstream().consumer_info(subjects.STREAM, stream.CONSUMER)
+        except (NatsError, UnreachableError):
+            return False
+        return True
+
     async def reaches(self, statement: str, wanted: object, timeout_seconds: float = 10.0) -> None:
         """Wait until a statement on the central database gives the wanted value."""
         await _reaches(self.engine, statement, wanted, timeout_seconds)
@@ -57,10 +72,10 @@ async def hub(
     async with central_engine(database_url) as engine:
         metrics = Metrics()
         bus = Bus([nats_url], client_name="hub", inbox_prefix="_INBOX.centralcloud.test", metrics=metrics)
-        Presence(engine, bus, Patience(silence_seconds, suspect_seconds))
+        presence = Presence(engine, bus, Patience(silence_seconds, suspect_seconds))
         commits = asyncio.Event()
         ingest = Ingest(engine, bus, metrics, replicas=1, on_commit=commits.set)
-        async with started(bus, ingest):
+        async with started(bus, presence, ingest):
             yield Hub(nats_url, engine, bus, ingest, metrics, commits)
 
 

@@ -18,8 +18,8 @@ from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from instance.learning.prices import prices
-from instance.otlp.listener import Listener
 from instance.otlp.sink import Sink
+from shared.web.server import WebServer
 from tests.support.lifecycle import started
 
 AT = 1_789_000_000_000_000_000
@@ -41,7 +41,7 @@ class Answer(NamedTuple):
 class Receiver(NamedTuple):
     """A listening sink and its database."""
 
-    listener: Listener
+    listener: WebServer
     engine: AsyncEngine
 
     @property
@@ -61,9 +61,16 @@ class Receiver(NamedTuple):
 @asynccontextmanager
 async def receiving(engine: AsyncEngine) -> AsyncIterator[Receiver]:
     """Serve a sink on a free port for the length of a block."""
-    listener = Listener(Sink(engine, prices()).application, 0)
+    listener = listener_of(engine, 0)
     async with started(listener):
         yield Receiver(listener, engine)
+
+
+def listener_of(engine: AsyncEngine, port: int) -> WebServer:
+    """Make what an instance with an `otlp_port` runs."""
+    return WebServer(
+        Sink(engine, prices()).application, "127.0.0.1", port, name="otlp", setting="otlp_port", waits=True
+    )
 
 
 def exchange(port: int, path: str, body: bytes, headers: Mapping[str, str], method: str = "POST") -> Answer:

@@ -11,10 +11,11 @@ import numpy as np
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from instance.config import InstanceSettings
-from instance.routing import Advice, advise, constraints_of, task_of
+from instance.routing import advise, constraints_of, task_of
 from instance.store import results
 from instance.store.results import JobResult, Label, Status
 from instance.sync.results import say_results
+from schemas.routing_advice import Advice
 from shared.database import transaction
 
 CENTS = {"small": Decimal(1), "large": Decimal(20)}

@@ -16,7 +16,7 @@ from urllib.parse import urlsplit
 
 import psycopg
 
-_SHOWN = ("INSTANCE_ID", "DATABASE_URL", "NATS_URL", "PYTHONPATH")
+_SHOWN = ("INSTANCE_ID", "DATABASE_URL", "NATS_URL", "PORT", "PYTHONPATH")
 _RETRY_SECONDS = 0.05
 
 

@@ -179,7 +179,7 @@ def test_the_template_holds_every_setting_with_its_default(tmp_path: Path) -> No
     for section, load in (("instance", load_instance), ("centralcloud", load_centralcloud)):
         changed, defaults = load(file=path), load(file=empty)
         common = {key for key, value in document.items() if not isinstance(value, dict)}
-        tables = {"schedules", "queues"}
+        tables = {"schedules", "queues", "ingest_tokens", "tenant_tokens"}
         assert set(changed.origins) - tables == (common | set(document[section])) - tables
         for key in changed.origins:
             default = getattr(defaults.settings, key)

@@ -55,3 +55,13 @@ def test_epochs_sort_by_their_making_even_when_the_clock_goes_back() -> None:
     assert next_epoch(far_ahead) > far_ahead
     assert next_epoch(None, far_ahead, next_epoch()) > far_ahead
     assert len(next_epoch()) == 32
+
+
+def test_a_parcel_is_of_one_trace() -> None:
+    traces = ("", "00-a-b-01", "00-a-b-01", "00-c-d-01")
+    events = [Numbered(seq, TOPICS[0], b"1", 0, trace) for seq, trace in enumerate(traces, 1)]
+    assert [(parcel.traceparent, len(parcel.events)) for parcel in pack(events)] == [
+        ("", 1),
+        ("00-a-b-01", 2),
+        ("00-c-d-01", 1),
+    ]

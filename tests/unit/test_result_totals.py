@@ -1,8 +1,8 @@
-"""From what instances say of results to rows, and from rows to the totals of the fleet."""
+"""From what instances say of results to rows, and from jobs of the queue to results."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -12,28 +12,20 @@ from msgspec import Raw, structs
 
 from centralcloud.ingest.arrivals import Lineage
 from centralcloud.ingest.effects import Effects
-from centralcloud.learning.results import Total, by_job_and_model, totals
 from instance.store.outbox import event_identity
-from instance.store.results import Usage, from_job
+from instance.store.result_jobs import from_job
+from instance.store.results import Usage
 from schemas.codec import encode
 from schemas.events import ResultsLearned
 from schemas.results import ResultSums, Sketch
 from shared.errors import UsageError
 from shared.jobs.listing import JobRow
-from shared.results import flaw
-from shared.sketch import sketch
+from shared.results import flaw, merge
+from shared.sketch import quantile, sketch
 
 LINEAGE = Lineage("default", "one", "0" * 32)
 START = datetime(2026, 3, 14, tzinfo=UTC)
 SUMS = ResultSums(results=3, succeeded=1, failed=1, priced=2, cost_microcents=300, cost=sketch([100, 200]))
-
-
-@dataclass(frozen=True)
-class Said:
-    instance: str
-    job_type: str
-    model: str
-    sums: ResultSums
 
 
 def effects_of(*, void: bool = False, **changes: Any) -> Effects:
@@ -73,21 +65,11 @@ def test_a_client_may_leave_sketches_out() -> None:
     assert flaw(structs.replace(SUMS, cost=Sketch())) is None
 
 
-def test_totals_add_sums_and_make_rates_of_them() -> None:
-    said = [Said("ann", "tests", "m", SUMS), Said("bob", "tests", "m", SUMS), Said("bob", "tests", "n", SUMS)]
-    found = totals(said, by_job_and_model)
-    assert found.keys() == {("tests", "m"), ("tests", "n")}
-    both = found["tests", "m"]
-    assert (both.instances, both.sums.results, both.success_rate) == (2, 6, 0.5)
-    assert both.cost_cents == pytest.approx(150e-6)
-    assert both.cost_cents_at(1.0) == pytest.approx(200e-6, rel=0.01)
-    assert totals(said, lambda one: one.instance)["bob"].sums.results == 6
-
-
-def test_nothing_has_no_rates() -> None:
-    nothing = Total(1, ResultSums(results=1))
-    assert (nothing.success_rate, nothing.cost_cents, nothing.latency_ms) == (None, None, None)
-    assert (nothing.cost_cents_at(0.5), nothing.latency_ms_at(0.5)) == (None, None)
+def test_sums_of_several_are_added_field_by_field() -> None:
+    both = merge([SUMS, SUMS])
+    assert (both.results, both.succeeded, both.cost_microcents, both.unlabelled) == (6, 2, 600, 2)
+    assert quantile(both.cost, 1.0) == pytest.approx(200, rel=0.01)
+    assert merge([]) == ResultSums(results=0)
 
 
 def job(**changes: Any) -> JobRow:

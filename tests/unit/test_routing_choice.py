@@ -83,11 +83,11 @@ def test_plans_come_to_what_playing_them_comes_to() -> None:
     draws = draw(known(), 1, np.random.default_rng(1)).expected
     rng = np.random.default_rng(2)
     played = 40_000
-    first, after, third = (part[..., 0] for part in (draws.first, draws.after, draws.third))
+    first, after = draws.first[..., 0], draws.after[..., 0]
     accepts, rejects = float(draws.false_acceptance[0]), float(draws.false_rejection[0])
     success, cents = np.zeros(played), np.zeros(played)
     left = np.ones(played, dtype=bool)
-    for stage, rate in enumerate((first[0], after[0, 1], third[1, 2])):
+    for stage, rate in enumerate((first[0], after[0, 1], after[1, 2])):
         cents[left] += float((draws.cost_after if stage else draws.cost_first)[stage, 0])
         right = rng.random(played) < rate
         accepted = np.where(right, rng.random(played) >= rejects, rng.random(played) < accepts)

@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from instance.learning.results.rollup import NOTHING, Outcome, added
-from instance.learning.routing.evidence import REJECTION_SHIFT, Evidence, evidence
+from instance.learning.routing.counts import known_models
+from instance.learning.routing.evidence import REJECTION_SHIFT, ROOT_MASS, Evidence, evidence
 from instance.learning.routing.ledger import EMPTY, History, fleet_ledger, history, ledger, tally
 from instance.learning.routing.pooling import correlation
 from instance.learning.routing.task import Task
@@ -211,3 +212,17 @@ def test_an_attempt_after_a_rejection_is_dearer_where_it_was_seen_to_be() -> Non
 def test_models_without_a_name_or_a_result_are_none() -> None:
     rows = Row("unknown", judged(1, 0)), Row("other", judged(1, 0)), Row("gone", judged(0, 0)), Row("a", judged(1, 0))
     assert known(*rows).models == ("a",)
+
+
+def test_models_asked_for_by_name_are_there_before_anybody_has_tried_them() -> None:
+    seen = history([Row("a", judged(8, 2)), Row("b", judged(1, 0))], TODAY)
+    assert known_models(Task("fix"), seen, {"new", "a"}) == ("a", "b", "new")
+    found = evidence(Task("fix"), seen, models=("a", "b", "new"))
+    assert 0.5 < found.first.mean[2] < 0.9
+    assert found.first.mass[2] == ROOT_MASS
+    assert known_models(Task("docs"), seen, {"new"}) == (), "there is nothing to hold them against"
+
+
+def test_of_too_many_models_those_asked_for_by_name_are_kept_and_those_with_most_results() -> None:
+    seen = history([Row(f"m{number:02}", judged(number, 0)) for number in range(1, 15)], TODAY)
+    assert known_models(Task("fix"), seen, {"new", "m01"}) == ("m01", *(f"m{n:02}" for n in range(7, 15)), "new")

@@ -12,6 +12,7 @@ from typing import Final, NamedTuple
 
 import numpy as np
 
+from instance.learning.labels.holdout import measured, trials
 from instance.learning.labels.summary import Seen, context_of
 from instance.learning.results.words import word
 from instance.learning.routing.offpolicy import Logged, Refusal, Saving, saving
@@ -26,16 +27,25 @@ class Offer(NamedTuple):
 
     job_type: str
     plan: Plan
+    """Empty: by whatever was advised, measured against what was held out."""
     saving: Saving | Refusal
 
 
 def offers(seen: Iterable[Seen]) -> list[Offer]:
-    """Ask of each kind of work done by several plans what each of them would have changed."""
-    return [
+    """Tell what advice changed where some was held out, and of work done by several plans what each would have."""
+    told = list(seen)
+    return _measured(told) + [
         Offer(job_type, plan, _saving(logged, plan))
-        for job_type, logged in sorted(_jobs(seen).items())
+        for job_type, logged in sorted(_jobs(told).items())
         if len(plans := sorted({job.plan for job in logged})) > 1
         for plan in plans
+    ]
+
+
+def _measured(seen: Iterable[Seen]) -> list[Offer]:
+    return [
+        Offer(job_type, (), measured(found, np.random.default_rng(_SEED)))
+        for job_type, found in sorted(trials(seen).items())
     ]
 
 

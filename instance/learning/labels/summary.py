@@ -38,6 +38,12 @@ class Seen(NamedTuple):
     """What was advised."""
     propensity: float | None = None
     """How likely that was to be."""
+    held_out: bool | None = None
+    """Whether it was the incumbent by lot; None: no lot was drawn."""
+    holdout: float | None = None
+    """In what share of such choices it is."""
+    usage: Sequence[int | None] | None = None
+    """Tokens by kind, in the order of `USAGE`; None where nobody asked."""
 
 
 @dataclass(frozen=True)

@@ -3,11 +3,13 @@
 A share of the choices (`exploration`) is Thompson sampling (Thompson 1933; Russo et al., "A tutorial on Thompson
 sampling", 2018): of a set of possible worlds one is drawn, and the plan that is best there is taken. The set is drawn
 first and its seed is kept, so the propensity of a choice is what it was, given the seed, and not an estimate.
+
+Before that a lot may give the job to the incumbent (`holdout`), so that there is something to measure advice against.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
@@ -15,7 +17,7 @@ import numpy as np
 from instance.learning.routing.evidence import Evidence
 from instance.learning.routing.outlook import Comparison, Outlook, Outlooks
 from instance.learning.routing.task import Plan
-from instance.learning.routing.worlds import WORLDS, Constraints, Worlds, propensities
+from instance.learning.routing.worlds import WORLDS, Constraints, Worlds, propensities, with_holdout
 from shared.errors import NotFoundError
 
 ALTERNATIVES: Final = 3
@@ -37,6 +39,8 @@ class Choice:
     against_incumbent: Comparison | None = None
     alternatives: tuple[Outlook, ...] = ()
     """Other plans, the best expected first."""
+    held_out: bool | None = None
+    """Whether the lot fell on the incumbent; None: no lot was drawn."""
 
 
 def choose(evidence: Evidence, constraints: Constraints, rng: np.random.Generator) -> Choice:
@@ -48,38 +52,59 @@ def choose(evidence: Evidence, constraints: Constraints, rng: np.random.Generato
         return Choice(constraints.pinned, "pinned", 1.0)
     if constraints.is_off:
         return _incumbent(constraints, "routing is switched off: the incumbent")
+    held_out = _draw_lot(constraints, rng)
     seed = int(rng.integers(_SEEDS))
     drawing = np.random.default_rng(seed)
     worlds = Worlds(evidence, constraints, drawing) if evidence.models else None
     if worlds is None or worlds.is_empty:
-        return _incumbent(constraints, "nothing is known of any model that is allowed: the incumbent")
-    return _choice(worlds, constraints, drawing, float(rng.random()), seed)
+        nothing = _incumbent(constraints, "nothing is known of any model that is allowed: the incumbent")
+        return replace(nothing, held_out=held_out)
+    chosen = _choice(worlds, constraints, drawing, float(rng.random()), held_out=held_out)
+    return replace(chosen, seed=seed, held_out=held_out)
 
 
-def _choice(worlds: Worlds, constraints: Constraints, drawing: np.random.Generator, lot: float, seed: int) -> Choice:
+def _draw_lot(constraints: Constraints, rng: np.random.Generator) -> bool | None:
+    """Tell whether the choice is held out; None where there is nothing to hold out."""
+    if not constraints.holdout or constraints.incumbent is None or not constraints.allows(constraints.incumbent):
+        return None
+    return bool(rng.random() < constraints.holdout)
+
+
+def _choice(
+    worlds: Worlds, constraints: Constraints, drawing: np.random.Generator, lot: float, *, held_out: bool | None
+) -> Choice:
     expected, best = worlds.expected(), worlds.best()
     shares = propensities(expected, best, len(worlds.plans), constraints.exploration)
-    place = int(best[int(lot / constraints.exploration * WORLDS)]) if lot < constraints.exploration else expected
+    if held_out is not None:
+        shares = with_holdout(shares, worlds.incumbent, constraints.holdout)
+    drawn = int(best[int(lot / constraints.exploration * WORLDS)]) if lot < constraints.exploration else expected
+    place = worlds.incumbent if held_out else drawn
     outlooks = Outlooks(worlds, shares, drawing)
     others = [other for other in worlds.ranked()[: ALTERNATIVES + 1] if other != place][:ALTERNATIVES]
+    if place is None:  # held out, and nothing is known of the incumbent: nothing else ever chooses it
+        unknown = _incumbent(constraints, _held_out(constraints), propensity=constraints.holdout)
+        return replace(unknown, alternatives=tuple(outlooks.of(others)))
     outlook, *alternatives = outlooks.of([place, *others])
     return Choice(
         plan=tuple(worlds.evidence.models[model] for model in worlds.plans[place]),
-        reason=_reason(worlds, explored=place != expected),
+        reason=_held_out(constraints) if held_out else _reason(worlds, explored=place != expected),
         propensity=float(shares[place]),
-        seed=seed,
         outlook=outlook,
         against_incumbent=outlooks.against(place, worlds.incumbent) if worlds.incumbent is not None else None,
         alternatives=tuple(alternatives),
     )
 
 
-def _incumbent(constraints: Constraints, reason: str) -> Choice:
+def _incumbent(constraints: Constraints, reason: str, propensity: float = 1.0) -> Choice:
     if constraints.incumbent is None:
         raise NotFoundError(
             "no model is known that may be used for this; name an incumbent, or record results of this kind of job"
         )
-    return Choice(constraints.incumbent, reason, 1.0)
+    return Choice(constraints.incumbent, reason, propensity)
+
+
+def _held_out(constraints: Constraints) -> str:
+    return f"held out: in {constraints.holdout:.1%} of choices the incumbent, whatever is known".replace("%", " %")
 
 
 def _reason(worlds: Worlds, *, explored: bool) -> str:

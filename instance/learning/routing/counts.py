@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
-from instance.learning.routing.ledger import Cell, Ledger, Tally
+from instance.learning.routing.ledger import Ledger, Tally
 from instance.learning.routing.pooling import Floats, correlation, mass_of
 from instance.learning.routing.task import AFTER, Task
+from shared.results import Cell
 
 MODELS_MAX: Final = 10
-"""More models than these make more plans than can be looked at in time; those with the most results are kept."""
+"""More models than these make more plans than can be looked at in time; those asked for by name and those with the
+most results are kept."""
 
 NO_MODELS: Final = frozenset({"unknown", "other"})
 """What results are summed up under whose model has no name to call it by."""
@@ -52,14 +54,21 @@ class Counts:
         return found
 
 
-def known_models(task: Task, ledgers: Sequence[Ledger]) -> tuple[str, ...]:
-    """Return the models there are results of for this kind of job, by name."""
+def known_models(task: Task, ledgers: Sequence[Ledger], named: Collection[str] = ()) -> tuple[str, ...]:
+    """Return the models there are results of for this kind of job, by name.
+
+    Those `named` are among them without a result of their own, unless no model has any: there is nothing to hold them
+    against.
+    """
     results: defaultdict[str, float] = defaultdict(float)
     for ledger in ledgers:
         for cell, tally in ledger.of(task.job_type):
             results[cell.model] += tally.results
-    named = [model for model, number in results.items() if number > 0 and model not in NO_MODELS]
-    return tuple(sorted(sorted(named, key=lambda model: (-results[model], model))[:MODELS_MAX]))
+    seen = {model for model, number in results.items() if number > 0 and model not in NO_MODELS}
+    wanted = set(named) if seen else set()
+    return tuple(
+        sorted(sorted(seen | wanted, key=lambda model: (model not in wanted, -results[model], model))[:MODELS_MAX])
+    )
 
 
 def counts(ledger: Ledger, task: Task, models: Sequence[str]) -> Counts:

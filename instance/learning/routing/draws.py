@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import exp
 from typing import Final
 
 import numpy as np
@@ -13,13 +12,6 @@ from instance.learning.routing.evidence import Evidence
 from instance.learning.routing.pooling import Floats, Pooled
 from instance.learning.routing.quantity import Quantity
 from instance.learning.routing.verifier import Beta
-
-SECOND_SHIFT: Final = 0.5
-"""A second rejection makes a task harder by this part of what the first did.
-
-Between 0.1 and 0.7 where the difficulty of tasks is normally distributed with a standard deviation of 1 to 3 in
-log-odds and all models find the same tasks hard.
-"""
 
 UNKNOWN: Final = 2.0
 """A model of unknown cost is taken to cost so many times as much as the dearest known."""
@@ -44,7 +36,6 @@ class Draws:
     cost_first: Floats
     """Mean cents, (models, draws); unknown ones are twice those of the dearest model known."""
     cost_after: Floats
-    shift: float
 
     def accepted(self, success: Floats) -> Floats:
         """Return how likely an attempt is right and accepted."""
@@ -57,14 +48,7 @@ class Draws:
     @cached_property
     def expected(self) -> Draws:
         """What is expected alone, as a single draw."""
-        return Draws(**{name: getattr(self, name)[..., :1] for name in _DRAWN}, shift=self.shift)
-
-    @cached_property
-    def third(self) -> Floats:
-        """Return success after a second rejection, (model before, model, draws)."""
-        factor = exp(SECOND_SHIFT * min(self.shift, 0.0))
-        third: Floats = self.after * factor / (1 - self.after + self.after * factor)
-        return third
+        return Draws(**{name: getattr(self, name)[..., :1] for name in _DRAWN})
 
 
 def draw(found: Evidence, number: int, rng: np.random.Generator) -> Draws:
@@ -77,7 +61,6 @@ def draw(found: Evidence, number: int, rng: np.random.Generator) -> Draws:
         false_rejection=_rate(found.verifier.false_rejection, number, rng),
         cost_first=draw_means(found.cost, found.cost.first, number, rng),
         cost_after=draw_means(found.cost, found.cost.after, number, rng),
-        shift=found.shift,
     )
 
 

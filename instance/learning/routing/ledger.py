@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
 from math import fsum, log
-from typing import Final, NamedTuple, Protocol
+from typing import Final, NamedTuple
 
 from schemas.results import RELATIVE_ERROR, ResultSums, Sketch
 from schemas.routing import DISCOUNT, MASS_MAX, RoutingPriors
+from shared.results import Cell, Summed, cell_of
 
 RECENT_DAYS: Final = 7
 """What these days contradict is given up at once, not only discounted."""
@@ -25,21 +26,6 @@ _GAMMA: Final = (1 + RELATIVE_ERROR) / (1 - RELATIVE_ERROR)
 _LOG_GAMMA: Final = log(_GAMMA)
 _LOG_MIDDLE: Final = log(2 / (_GAMMA + 1))
 _SPREAD_UNKNOWN: Final = 1.0  # variance of the logarithms where nothing tells it
-
-
-class Said(Protocol):
-    """The sums of one day, kind of job, model and context."""
-
-    @property
-    def day(self) -> date: ...  # noqa: D102
-    @property
-    def job_type(self) -> str: ...  # noqa: D102
-    @property
-    def model(self) -> str: ...  # noqa: D102
-    @property
-    def context(self) -> Mapping[str, str]: ...  # noqa: D102
-    @property
-    def sums(self) -> ResultSums: ...  # noqa: D102
 
 
 class Tally(NamedTuple):
@@ -62,14 +48,6 @@ class Tally(NamedTuple):
     def scaled(self, factor: float) -> Tally:
         """Return it counted `factor` times."""
         return Tally(*(factor * number for number in self))
-
-
-class Cell(NamedTuple):
-    """What results have in common that are added up."""
-
-    job_type: str
-    model: str
-    context: tuple[tuple[str, str], ...]
 
 
 @dataclass(frozen=True)
@@ -100,7 +78,7 @@ class History(NamedTuple):
     past: Ledger = EMPTY
 
 
-def history(rows: Iterable[Said], today: date, discount: float = DISCOUNT) -> History:
+def history(rows: Iterable[Summed], today: date, discount: float = DISCOUNT) -> History:
     """Add up one's own results, those of the last `RECENT_DAYS` days apart."""
     told = list(rows)
     recent = [(today - row.day).days < RECENT_DAYS for row in told]
@@ -112,11 +90,11 @@ def history(rows: Iterable[Said], today: date, discount: float = DISCOUNT) -> Hi
     )
 
 
-def ledger(rows: Iterable[Said], today: date, discount: float = DISCOUNT) -> Ledger:
+def ledger(rows: Iterable[Summed], today: date, discount: float = DISCOUNT) -> Ledger:
     """Add up what was said; a row counts `discount` to the power of its age in days, one of tomorrow as of today."""
     return _added(
         (
-            _cell(row.job_type, row.model, row.context),
+            cell_of(row.job_type, row.model, row.context),
             tally(row.sums).scaled(discount ** max(0, (today - row.day).days)),
         )
         for row in rows
@@ -127,7 +105,7 @@ def fleet_ledger(said: RoutingPriors, today: date, discount: float = DISCOUNT) -
     """Read what the hub says; no prior counts as more than `MASS_MAX` labelled results, whatever it says of itself."""
     age = discount ** max(0, (today - said.day).days)
     return _added(
-        (_cell(prior.job_type, prior.model, prior.context), _bounded(tally(prior.sums).scaled(age * prior.weight)))
+        (cell_of(prior.job_type, prior.model, prior.context), _bounded(tally(prior.sums).scaled(age * prior.weight)))
         for prior in said.priors
     )
 
@@ -151,10 +129,6 @@ def tally(sums: ResultSums) -> Tally:
 def _bounded(one: Tally) -> Tally:
     labelled = one.succeeded + one.failed
     return one.scaled(MASS_MAX / labelled) if labelled > MASS_MAX else one
-
-
-def _cell(job_type: str, model: str, context: Mapping[str, str]) -> Cell:
-    return Cell(job_type, model, tuple(sorted(context.items())))
 
 
 def _added(terms: Iterable[tuple[Cell, Tally]]) -> Ledger:

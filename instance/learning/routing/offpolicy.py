@@ -33,7 +33,7 @@ CONTEXT_MIN: Final = 5
 COVERED_MIN: Final = 0.5
 """Less than this share of the jobs is too little to speak for them."""
 
-Method = Literal["doubly robust", "direct"]
+Method = Literal["doubly robust", "direct", "measured"]
 
 
 @dataclass(frozen=True)
@@ -54,7 +54,7 @@ class Saving:
     """What the other plans would have changed on each of the jobs covered, with 95 % intervals."""
 
     method: Method
-    """`direct` is model-based: it rests on tasks of one context being alike."""
+    """`direct` is model-based: it rests on tasks of one context being alike. `measured` rests on a lot."""
     jobs: int
     """Jobs covered: those of contexts where there is something to compare."""
     covered: float

@@ -8,7 +8,7 @@ model tried seldom can prove itself; `exploration` limits how often.
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -45,14 +45,22 @@ class Constraints:
     """What would be used without advice; it asks for no success unless its models are among those of the evidence."""
     pinned: Plan | None = None
     """Always this, whatever is known."""
-    forbidden: Collection[str] = field(default_factory=frozenset)
+    forbidden: AbstractSet[str] = field(default_factory=frozenset)
+    only: AbstractSet[str] | None = None
+    """These alone may be chosen; None: all."""
     stages_max: int = STAGES_MAX
     exploration: float = EXPLORATION
     """The share of choices that may try something else than what is expected to be best, 0 to 1."""
     confidence: float = CONFIDENCE
     """In which share of the possible worlds a plan must be good enough."""
+    holdout: float = 0.0
+    """The share of choices that is the incumbent by lot, whatever is known, 0 to 1."""
     is_off: bool = False
     """The kill switch: always the incumbent."""
+
+    def allows(self, plan: Plan) -> bool:
+        """Tell whether all models of a plan may be used."""
+        return self.forbidden.isdisjoint(plan) and (self.only is None or self.only >= set(plan))
 
 
 class Worlds:
@@ -141,10 +149,21 @@ def propensities(expected: int, best: NDArray[np.intp], plans: int, exploration:
     return np.asarray(shares, np.float64)
 
 
+def with_holdout(shares: Floats, incumbent: int | None, holdout: float) -> Floats:
+    """Return how likely each plan is chosen where a share of the choices is the incumbent by lot.
+
+    They add up to less than 1 when the incumbent is none of the plans.
+    """
+    mixed = shares * (1.0 - holdout)
+    if incumbent is not None:
+        mixed[incumbent] += holdout
+    return mixed
+
+
 def _allowed(evidence: Evidence, constraints: Constraints, draws: Draws, stages_max: int) -> NDArray[np.bool_]:
     models = len(evidence.models)
     plans, allowed = orders(models, stages_max), without_repeats(models, stages_max)
-    forbidden = {place for place, model in enumerate(evidence.models) if model in constraints.forbidden}
+    forbidden = {place for place, model in enumerate(evidence.models) if not constraints.allows((model,))}
     if forbidden:
         allowed = allowed & np.array([forbidden.isdisjoint(order) for order in plans], dtype=bool)
     if constraints.latency_ms_p95_max is not None:

@@ -1,7 +1,7 @@
-"""The HTTP server of an instance, in the daemon's own event loop.
+"""The HTTP server of a daemon, in the daemon's own event loop.
 
-Several processes of one instance may run on one machine with the same settings. The port belongs to whichever came
-first; the others wait for it, as whatever holds it may be one of them.
+Several processes of one instance may run on one machine with the same settings. A port that they all may have belongs
+to whichever came first; the others wait for it (`waits`), as whatever holds it may be one of them.
 """
 
 from __future__ import annotations
@@ -21,35 +21,60 @@ from shared.service import Service
 
 log = structlog.get_logger(__name__)
 
-ADDRESS: Final = "127.0.0.1"
 GRACE_SECONDS: Final = 0.5
 """How long requests that are being answered may still take when it stops."""
 
 LOOK_SECONDS: Final = 5.0
 """How often who waits looks whether the port is free."""
 
+CONNECTIONS_MAX: Final = 1_000
+"""At once; who comes then is answered 503."""
+
+_BACKLOG: Final = 128
 _FAREWELL_SECONDS: Final = 0.2
 
 
-class Listener(Service):
-    """Serves an application on a port of the loopback interface."""
+class WebServer(Service):
+    """Serves an application on a port; stopping it takes less than a second, whoever is connected."""
 
-    name = "otlp"
-
-    def __init__(self, application: Starlette, port: int) -> None:
+    def __init__(
+        self,
+        application: Starlette,
+        host: str,
+        port: int,
+        *,
+        name: str = "http",
+        setting: str = "http_port",
+        waits: bool = False,
+    ) -> None:
         super().__init__()
+        self.name = name
         self.port = port
         """0: any free one, known once it listens."""
+        self.closing = asyncio.Event()
+        """Set when it stops, also as `application.state.closing`: streams end then."""
         self._application = application
+        self._host = host
+        self._setting = setting
+        self._waits = waits
         self._server: _Server | None = None
         self._serving: asyncio.Task[None] | None = None
+        application.state.closing = self.closing
+
+    @property
+    def connections(self) -> int:
+        """How many are open."""
+        return len(self._server.server_state.connections) if self._server is not None else 0
 
     async def open(self) -> None:
-        """Begin to listen, unless somebody else does; `ConfigurationError` when nobody may."""
+        """Begin to listen. A port that somebody has is an `AlreadyRunningError`, unless it may be waited for."""
+        self.closing.clear()
         try:
             await self._listen()
         except AlreadyRunningError as error:
-            log.warning("nothing is received over OTLP yet", reason=str(error))
+            if not self._waits:
+                raise
+            log.warning("nobody is answered here yet", service=self.name, reason=str(error))
 
     async def run(self) -> None:
         """Wait for the port; then serve."""
@@ -61,6 +86,7 @@ class Listener(Service):
 
     async def close(self) -> None:
         """Answer who is being answered, and listen no more."""
+        self.closing.set()
         server, serving, self._server, self._serving = self._server, self._serving, None, None
         if server is None or serving is None:
             return
@@ -70,12 +96,22 @@ class Listener(Service):
             await asyncio.wait(server.server_state.tasks, timeout=_FAREWELL_SECONDS)
 
     async def _listen(self) -> None:
-        listening = _bound(self.port)
+        listening = self._bound()
         self.port = listening.getsockname()[1]
         self._server = _Server(self._application)
-        self._serving = asyncio.create_task(self._server.serve([listening]), name="otlp-server")
+        self._serving = asyncio.create_task(self._server.serve([listening]), name=f"{self.name}-server")
         await self._server.ready.wait()
-        log.info("receives OTLP", url=f"http://{ADDRESS}:{self.port}")
+        log.info("answers", service=self.name, url=f"http://{self._host}:{self.port}")
+
+    def _bound(self) -> socket.socket:
+        family = socket.AF_INET6 if ":" in self._host else socket.AF_INET
+        try:
+            return socket.create_server((self._host, self.port), family=family, backlog=_BACKLOG)
+        except OSError as error:
+            where = f"{self._setting}: port {self.port} of {self._host}"
+            if error.errno == errno.EADDRINUSE:
+                raise AlreadyRunningError(f"{where} is taken; name another one, or 0 for any") from error
+            raise ConfigurationError(f"{where} cannot be listened on ({error.strerror})") from error
 
 
 class _Server(uvicorn.Server):
@@ -92,6 +128,7 @@ class _Server(uvicorn.Server):
             access_log=False,
             server_header=False,
             proxy_headers=False,
+            limit_concurrency=CONNECTIONS_MAX,
         )
         config.timeout_graceful_shutdown = GRACE_SECONDS  # type: ignore[assignment]  # it is waited for as it is
         super().__init__(config)
@@ -103,12 +140,3 @@ class _Server(uvicorn.Server):
 
     def capture_signals(self) -> contextlib.AbstractContextManager[Any]:  # type: ignore[override]
         return contextlib.nullcontext()
-
-
-def _bound(port: int) -> socket.socket:
-    try:
-        return socket.create_server((ADDRESS, port), backlog=128)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            raise AlreadyRunningError(f"port {port} is taken; set otlp_port to another, or to none") from error
-        raise ConfigurationError(f"otlp_port: cannot listen on port {port} ({error.strerror})") from error

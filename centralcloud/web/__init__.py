@@ -1,0 +1,1 @@
+"""What centralcloud shows over HTTP: data for programs and for the dashboard."""

@@ -1,0 +1,1 @@
+"""What an instance shows over HTTP to programs of its machine, and what it takes in from them."""
