@@ -16,6 +16,7 @@ SECTION = "centralcloud"
 HALF_LIFE_DAYS = 90.0
 INSTANCES_MIN = 2
 BACKLOG_MAX = 5000
+EVENTS_PER_MINUTE = 100_000
 
 SignaturePolicy: TypeAlias = Literal["known", "required", "off"]
 
@@ -44,6 +45,8 @@ class CentralcloudSettings(Settings, frozen=True, kw_only=True, forbid_unknown_f
     """More events than this that wait to be committed, and whoever sends is asked to slow down."""
     signatures: SignaturePolicy = "known"
     """known: who signed once must go on to; required: what is not signed is refused; off: nobody looks at them."""
+    ingest_events_per_minute: Annotated[int, Meta(ge=1, le=1_000_000_000)] = EVENTS_PER_MINUTE
+    """Of one instance, in one process: what is above it waits, and is not dropped."""
     ingest_tokens: dict[Name, str] = field(default_factory=dict)
     """Who may post events over HTTP: name of the instance it speaks for = its token."""
     tenant_tokens: dict[Name, str] = field(default_factory=dict)

@@ -157,6 +157,7 @@ def _receiving(
         replicas=settings.stream_replicas,
         on_commit=arrived,
         signatures=settings.signatures,
+        events_per_minute=settings.ingest_events_per_minute,
     )
     pressure = Pressure(bus, ingest, settings.backlog_max)
     gauge = Meter("pressure meter", metrics, [pressure_measure(bus, pressure, metrics)])

@@ -61,6 +61,9 @@ class Metrics:
     def _of_ingest(self) -> None:
         self.events_received = self._counter("flocklore_events_received", "Events committed")
         self.events_repeated = self._counter("flocklore_events_repeated", "Events received again and skipped")
+        self.events_deferred = self._counter(
+            "flocklore_events_deferred", "Events of instances above their quota, left to be sent again"
+        )
         self.receipts_sent = self._counter("flocklore_receipts_sent", "Receipts sent to instances")
         self.dead_letters = self._counter("flocklore_dead_letters", "Messages that could not be decoded")
         self.dead_letters_waiting = self._reading("flocklore_dead_letters_waiting", "Those of them not replayed yet")

@@ -21,10 +21,11 @@ from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from centralcloud.config import SignaturePolicy
+from centralcloud.config import EVENTS_PER_MINUTE, SignaturePolicy
 from centralcloud.ingest import stream
 from centralcloud.ingest.buffer import BATCH_EVENTS_MAX, FairBuffer, Held
 from centralcloud.ingest.committer import Committer
+from centralcloud.ingest.quota import Quota
 from schemas import subjects
 from schemas.headers import TRACEPARENT
 from shared import tracing
@@ -47,6 +48,7 @@ GIVEN_BACK_SECONDS: Final = 2.0
 EXTEND_SECONDS: Final = stream.ACK_WAIT_SECONDS / 3
 RECONCILE_SECONDS: Final = 30.0
 RETRY_SECONDS: Final = 0.5
+WARN_SECONDS: Final = 60.0
 AVERAGE_OVER: Final = 100
 """Envelopes, about, over which their size is averaged."""
 
@@ -65,6 +67,7 @@ class Ingest(Service):
         replicas: int,
         on_commit: Callable[[], None],
         signatures: SignaturePolicy = "known",
+        events_per_minute: int = EVENTS_PER_MINUTE,
     ) -> None:
         super().__init__()
         self._engine = engine
@@ -73,8 +76,10 @@ class Ingest(Service):
         self.committer = Committer(engine, bus, metrics, on_commit, signatures)
         """What is done with a batch."""
         self._reconciled = -math.inf
+        self._warned = -math.inf
         self._patience: asyncio.Timeout | None = None
-        self.buffer = FairBuffer()
+        self._metrics = metrics
+        self.buffer = FairBuffer(quota=Quota(events_per_minute))
         """What was fetched and is not committed."""
         self._filled = asyncio.Event()
         self._emptier = asyncio.Event()
@@ -158,6 +163,9 @@ class Ingest(Service):
             held = Held.of(message)
             self._envelopes = min(self._envelopes + 1, AVERAGE_OVER)
             self._events_per_envelope += (held.events - self._events_per_envelope) / self._envelopes
+            if self.buffer.is_too_much(held):
+                await self._leave_to_sender(held)
+                continue
             given_back += self.buffer.put(held)
             self._filled.set()
             await asyncio.sleep(0)  # reading an envelope takes a quarter of a millisecond, and others wait
@@ -166,6 +174,15 @@ class Ingest(Service):
             await self._give_back(given_back, GIVEN_BACK_SECONDS)
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._emptier.wait(), FETCH_SECONDS)
+
+    async def _leave_to_sender(self, held: Held) -> None:
+        """Let go of a message without a receipt: its sender has it, and sends it again later."""
+        self._metrics.events_deferred.inc(held.events)
+        if time.monotonic() - self._warned > WARN_SECONDS:
+            self._warned = time.monotonic()
+            log.warning("above its quota: the rest is left to its sender", instance=held.owner)
+        with contextlib.suppress(nats.errors.Error):
+            await held.message.ack()
 
     async def _extend(self) -> None:
         """Say that what waits here is not lost: else it would be delivered again, the more the longer the queue."""
@@ -182,6 +199,9 @@ class Ingest(Service):
             batch = self.buffer.take()
             if not self.buffer.events:
                 self._filled.clear()
+            if not batch:
+                await asyncio.sleep(GATHER_SECONDS)  # all that wait are above their quota; another may come any time
+                continue
             try:
                 await self._take_or_give_back(batch)
             except UnreachableError as error:

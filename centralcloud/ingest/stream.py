@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import Awaitable
-from typing import Final, TypeVar
+from typing import Final
 
 import structlog
 from nats.js import JetStreamContext, api
@@ -14,8 +13,6 @@ from nats.js.errors import APIError, NotFoundError
 from schemas import subjects
 
 log = structlog.get_logger(__name__)
-
-T = TypeVar("T")
 
 CONSUMER: Final = "central"
 DAY_SECONDS: Final = 86_400
@@ -29,9 +26,6 @@ ACK_WAIT_SECONDS: Final = 60
 
 MESSAGES_PER_INSTANCE_MAX: Final = 50_000
 """A flooding instance fills its own subject and waits; the others go on."""
-
-ANSWER_SECONDS: Final = 2.0
-"""While servers of a cluster elect, nobody answers who looks: then it is better to ask again than to wait."""
 
 LOOKS: Final = 3
 LOOK_AGAIN_SECONDS: Final = 0.2
@@ -79,7 +73,7 @@ async def reconcile(jetstream: JetStreamContext, replicas: int) -> None:
     """
     stream = await _ensure_stream(jetstream, replicas)
     try:
-        consumer = await _soon(jetstream.consumer_info(subjects.STREAM, CONSUMER))
+        consumer = await jetstream.consumer_info(subjects.STREAM, CONSUMER)
     except NotFoundError:
         await jetstream.add_consumer(subjects.STREAM, consumer_config())
         return
@@ -90,7 +84,7 @@ async def reconcile(jetstream: JetStreamContext, replicas: int) -> None:
 
 async def _ensure_stream(jetstream: JetStreamContext, replicas: int) -> api.StreamInfo:
     try:
-        found = await _soon(jetstream.stream_info(subjects.STREAM))
+        found = await jetstream.stream_info(subjects.STREAM)
     except NotFoundError:
         return await _make(jetstream, replicas)
     config = stream_config(replicas, found.config.max_bytes or BYTES_MAX)
@@ -124,7 +118,7 @@ async def _is_ahead(jetstream: JetStreamContext, delivered: int) -> bool:
     """
     for _ in range(LOOKS):
         await asyncio.sleep(LOOK_AGAIN_SECONDS)
-        stream = await _soon(jetstream.stream_info(subjects.STREAM))
+        stream = await jetstream.stream_info(subjects.STREAM)
         if delivered <= stream.state.last_seq:
             return False
     log.warning("consumer is ahead of its stream; reset", delivered=delivered, last=stream.state.last_seq)
@@ -139,13 +133,8 @@ async def _reset(jetstream: JetStreamContext) -> None:
 
 async def _room(jetstream: JetStreamContext) -> int:
     """Bytes the stream may take: less than its limit where the server has less."""
-    limit = (await _soon(jetstream.account_info())).limits.max_storage
+    limit = (await jetstream.account_info()).limits.max_storage
     return min(BYTES_MAX, limit) if limit and limit > 0 else BYTES_MAX
-
-
-async def _soon(look: Awaitable[T]) -> T:
-    async with asyncio.timeout(ANSWER_SECONDS):
-        return await look
 
 
 def _differs(found: api.StreamConfig, wanted: api.StreamConfig) -> bool:

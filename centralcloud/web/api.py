@@ -142,14 +142,22 @@ def endpoints(engine: AsyncEngine, bus: Bus, settings: CentralcloudSettings, fee
 
 
 def _read(engine: AsyncEngine, row: Row, *, of_tenants: bool) -> Endpoint:
-    answer = reading(engine, row.answer, _of_tenant) if of_tenants else reading(engine, row.answer)
-    return Endpoint("GET", V1 + row.path, row.query, answer, row.result, row.summary, of_tenants=of_tenants)
+    answer, bound = reading(engine, row.answer), reading(engine, row.answer, _of_tenant)
+    tenant_answer = bound if of_tenants else None
+    return Endpoint("GET", V1 + row.path, row.query, answer, row.result, row.summary, tenant_answer=tenant_answer)
 
 
 def _change(engine: AsyncEngine, row: Row, *, of_tenants: bool) -> Endpoint:
-    answer = writing(engine, row.answer, _of_tenant) if of_tenants else writing(engine, row.answer)
+    answer, bound = writing(engine, row.answer), writing(engine, row.answer, _of_tenant)
     return Endpoint(
-        "POST", V1 + row.path, row.query, answer, row.result, row.summary, access=Access.WRITE, of_tenants=of_tenants
+        "POST",
+        V1 + row.path,
+        row.query,
+        answer,
+        row.result,
+        row.summary,
+        access=Access.WRITE,
+        tenant_answer=bound if of_tenants else None,
     )
 
 

@@ -26,9 +26,10 @@ def streams(bus: Bus) -> Callable[[StreamsAsked], Awaitable[Streams]]:
 
     async def answer(_query: StreamsAsked) -> Streams:
         account, found = await asyncio.gather(jetstream.account(bus), jetstream.streams(bus))
+        version = bus.client.connected_server_version
         return Streams(
             server=_address(bus),
-            server_version=str(bus.client.connected_server_version),
+            server_version=".".join(str(part) for part in (version.major, version.minor, version.patch)),
             bytes_used=account.storage,
             bytes_max=_limit(account.limits.max_storage),
             items=list(await asyncio.gather(*(_stream(bus, one) for one in found[:STREAMS_MAX]))),

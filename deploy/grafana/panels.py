@@ -180,6 +180,7 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
             "New dead letters, refused signatures, contradicting events, lost connections, errors of NATS, new epochs.",
             "ops",
             ("sum(rate(flocklore_dead_letters_total[5m]))", "dead letters"),
+            ("sum(rate(flocklore_events_deferred_total[5m]))", "above quota"),
             ("sum by (reason) (rate(flocklore_signatures_refused_total[5m]))", "signature: {{reason}}"),
             ("sum(rate(flocklore_forks_total[5m]))", "forks"),
             ("sum(rate(flocklore_nats_reconnects_total[5m]))", "reconnects"),

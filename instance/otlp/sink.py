@@ -77,9 +77,12 @@ class Sink:
         """The same for an application that knows whom to admit."""
         above = 2 * BYTES_MAX  # so that what is too large is refused here, as exporters understand it
         return [
-            Raw("POST", path, self._answering(take), _SUMMARIES[path], access=Access.WRITE, body_bytes_max=above)
+            Raw(
+                "POST", path, self._answering(take), _SUMMARIES[path],
+                access=Access.WRITE, body_bytes_max=above, tells_problems=False,
+            )
             for path, take in self._takes.items()
-        ]
+        ]  # fmt: skip
 
     def _answering(self, take: Take) -> Take:
         """Turn what went wrong into the answer an exporter understands."""

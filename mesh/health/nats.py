@@ -127,7 +127,10 @@ def _stream(document: dict[str, Any]) -> Finding:
     if "state" in document:
         messages = document["state"]["messages"]
         return ok("stream", f"the stream {STREAM} holds {messages} messages")
-    reason = document.get("error", {}).get("description", "no answer about it")
+    if not document:
+        fix = "ask again in ten seconds: the servers of a cluster elect first, and need more than half of them for it"
+        return error("stream", f"nobody answers about the stream {STREAM}", fix)
+    reason = document.get("error", {}).get("description", "it is not there")
     return error("stream", f"no stream {STREAM} ({reason})", "start centralcloud, which makes it")
 
 

@@ -64,7 +64,6 @@ def application(
         middleware=[Middleware(_Gate, guard=guard)],
         exception_handlers={HTTPException: _refuse_route, Exception: _refuse_bug},
     )
-    made.router.redirect_slashes = False  # a path that is none is told so, and nobody is sent elsewhere
     made.state.closing = asyncio.Event()
     made.state.streams = 0
     counted.http_streams.set_function(lambda: made.state.streams)
@@ -150,7 +149,8 @@ def _answering(endpoint: Endpoint) -> Respond:
 
     async def respond(scope: Scope, receive: Receive) -> Response:
         async with asyncio.timeout(endpoint.seconds_max):
-            value = await endpoint.answer(await reader.read(scope, receive))
+            answer = endpoint.answer if scope[TENANT] is None else endpoint.tenant_answer or endpoint.answer
+            value = await answer(await reader.read(scope, receive))
         status, headers = endpoint.status, None
         if isinstance(value, Reply):
             value, status, headers = value

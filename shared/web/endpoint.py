@@ -68,8 +68,13 @@ class Endpoint(NamedTuple):
     status: int = 200
     body_bytes_max: int = BODY_BYTES_MAX
     seconds_max: float = ANSWER_SECONDS_MAX
-    of_tenants: bool = False
-    """Whether who has the token of one tenant may ask, about that tenant."""
+    tenant_answer: Callable[[Any], Awaitable[Any]] | None = None
+    """What answers who has the token of one tenant, and asks about that one; None: such a token is not for this."""
+
+    @property
+    def of_tenants(self) -> bool:
+        """Whether who has the token of one tenant may ask."""
+        return self.tenant_answer is not None
 
 
 class Raw(NamedTuple):
@@ -84,6 +89,8 @@ class Raw(NamedTuple):
     status: int = 200
     media: str = JSON
     """What it answers with, for the description."""
+    tells_problems: bool = True
+    """Whether what it refuses is told as everywhere; otherwise in a form of its own."""
     body_bytes_max: int = BODY_BYTES_MAX
     of_tenants: bool = False
     """As of an `Endpoint`; it is to see to it by `asked.bound`."""

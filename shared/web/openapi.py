@@ -40,13 +40,14 @@ def described(endpoints: Sequence[Endpoint | Raw], title: str) -> dict[str, Any]
 def _operation(one: Endpoint | Raw, problem: dict[str, Any], result: dict[str, Any] | None) -> dict[str, Any]:
     media = one.media if isinstance(one, Raw) else "application/json"
     content = {media: {"schema": result} if result is not None else {}}
+    told = problem if isinstance(one, Endpoint) or one.tells_problems else {}
     return {
         "summary": one.summary,
         "operationId": _name(one),
         "security": [] if one.access is Access.OPEN else [{"token": []}, {}],
         "responses": {
             str(one.status): {"description": "The answer.", "content": content},
-            "default": {"description": _REFUSALS["default"], "content": {"application/json": {"schema": problem}}},
+            "default": {"description": _REFUSALS["default"], "content": {"application/json": {"schema": told}}},
         },
     }
 

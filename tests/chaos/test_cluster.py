@@ -16,8 +16,9 @@ from shared.embedded.nodes import NODES
 from tests.chaos.verdict import count, judge
 from tests.support.clustered import INSTANCES, PARTS, Asking, Clustered, Offering, asking, longest_gap, offering
 from tests.support.daemons import in_two_files
-from tests.support.real_mesh import real_mesh, repository
+from tests.support.real_mesh import RealMesh, real_mesh, repository
 from tests.support.servers import scratch_directory
+from tests.support.wait import eventually
 
 pytestmark = pytest.mark.chaos
 
@@ -65,10 +66,24 @@ class Watched:
         self.windows.append(window)
 
     async def end(self, name: str, number: signal.Signals) -> None:
-        """End a part and wait until all is as before: it is back, servers in step, every instance heard."""
+        """End a part and wait until it is back and all is as before."""
         window = Window(f"{number.name} {name}", time.time())
-        before = self.clustered.end(name, number)
-        await self.clustered.back(before)
+        await self.clustered.back(self.clustered.end(name, number))
+        await self._as_before(window)
+
+    async def end_all(self, directories: list[Path]) -> None:
+        """Kill the supervisor, with which all ends, and start everything again."""
+        window = Window("SIGKILL everything", time.time())
+        mesh = self.clustered.mesh
+        status = mesh.status()
+        assert status is not None
+        assert status.supervisor.signal(signal.SIGKILL)
+        await eventually(mesh.all_gone, what="everything gone")
+        await asyncio.to_thread(up, mesh, directories)
+        await self._as_before(window)
+
+    async def _as_before(self, window: Window) -> None:
+        """Wait until servers are in step and every instance is heard."""
         await self.clustered.in_step()
         await self.clustered.heard_from_all(time.time())
         window.end = time.time()
@@ -89,16 +104,19 @@ class Watched:
 
 
 @pytest.fixture
-def clustered(initialised: Path, tmp_path: Path) -> Iterator[Clustered]:
-    directories = [repository(tmp_path / name, in_two_files(LEARN)) for name in INSTANCES]
+def directories(tmp_path: Path) -> list[Path]:
+    return [repository(tmp_path / name, in_two_files(LEARN)) for name in INSTANCES]
+
+
+@pytest.fixture
+def clustered(initialised: Path, directories: list[Path]) -> Iterator[Clustered]:
     with scratch_directory() as state, real_mesh(state, initialised) as mesh:
-        done = mesh.run("up", "--profile", "cluster", "--detach", *directories)
-        assert done.returncode == 0, done.stderr
+        up(mesh, directories)
         yield Clustered(mesh)
         mesh.run("down")
 
 
-async def test_any_one_process_may_end_and_all_in_turn(clustered: Clustered) -> None:
+async def test_any_one_process_may_end_and_all_in_turn(clustered: Clustered, directories: list[Path]) -> None:
     urls = [clustered.part(node).address or "" for node in NODES]
     await clustered.in_step()
     async with offering(clustered, seed=3) as offered, asking(urls) as asked:
@@ -109,6 +127,7 @@ async def test_any_one_process_may_end_and_all_in_turn(clustered: Clustered) -> 
             await watched.end(name, signal.SIGKILL)
         for name in ROLLING:
             await watched.end(name, signal.SIGINT if name == "postgres" else signal.SIGTERM)
+        await watched.end_all(directories)
     await clustered.settled()
     verdict = judge(clustered.hub_url, clustered.databases)
     lines = watched.lines()
@@ -118,6 +137,11 @@ async def test_any_one_process_may_end_and_all_in_turn(clustered: Clustered) -> 
     assert count(clustered.hub_url, "SELECT count(*) FROM dead_letters") == 0
     assert max(line[2] for line in lines) < COMMIT_GAP_SECONDS_MAX
     assert max(line[3] for line in lines) < ANSWER_GAP_SECONDS_MAX
+
+
+def up(mesh: RealMesh, directories: list[Path]) -> None:
+    done = mesh.run("up", "--profile", "cluster", "--detach", *directories)
+    assert done.returncode == 0, done.stderr
 
 
 def report(lines: list[tuple[str, float, float, float]], events: int, lost: int, double: int) -> None:

@@ -59,7 +59,7 @@ async def test_three_servers_hold_what_two_hubs_share(clustered: Clustered) -> N
     where = await clustered.in_step()
     names = {peer.name for peer in where.replicas or []} | {where.leader}
     assert len(names) == len(NODES)
-    assert (await clustered.leader())[0] == "centralcloud"
+    assert (await clustered.leader())[0] in HUBS
     for name in INSTANCES:
         mesh.reaches(f"instance_{name}", HELD, TEMPLATE)
     assert mesh.ask("centralcloud", "statistics")["active_instances"] == len(INSTANCES)

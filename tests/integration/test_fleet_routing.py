@@ -1,4 +1,4 @@
-"""The simulation of fleets: what instances choose that are as they are in life is what the mathematics alone chooses."""
+"""The simulation of fleets: what instances choose that are as in life is what the mathematics alone chooses."""
 
 from __future__ import annotations
 

@@ -5,13 +5,15 @@ from __future__ import annotations
 import copy
 import json
 import random
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import Any, Final
 
 from tests.support.mutations import mutated
 
 COUNT_MAX: Final = 2**53 - 1
 DEEP: Final = 20_000
+COMPACT: Final = (",", ":")
+"""As events are put together where envelopes are set aside."""
 
 NUMBERS: Final = (
     0, 1, -1, 2**31, COUNT_MAX, COUNT_MAX + 1, 2**63 - 1, 2**63, 2**64, 10**400, 0.5, -0.5, 1e308, -1e308, 1e-320,
@@ -58,12 +60,12 @@ def _bend(container: Any, key: Any, chance: random.Random) -> None:
         case 3:
             container[key] = {"": container[key]}
         case _:
-            container[key] = chance.choice(VALUES)
+            container[key] = copy.deepcopy(chance.choice(VALUES))
 
 
 def written(document: Any, chance: random.Random) -> bytes:
     """Write a document down: as JSON, as what only looks like it, or broken."""
-    told = json.dumps(document, ensure_ascii=chance.random() < 0.5).encode("utf-8", "surrogatepass")
+    told = json.dumps(document, ensure_ascii=chance.random() < 0.5, separators=COMPACT).encode("utf-8", "surrogatepass")
     match chance.randrange(12):
         case 0:
             return mutated([told], chance)
@@ -95,8 +97,3 @@ def _at_limit(key: str, value: Any, chance: random.Random) -> Any:
 
 
 _SHARES: Final = frozenset({"confidence"})
-
-
-def some(many: Sequence[Any], chance: random.Random) -> Any:
-    """Choose one."""
-    return chance.choice(many)

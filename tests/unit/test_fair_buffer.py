@@ -6,22 +6,10 @@ from collections.abc import Sequence
 
 from hypothesis import given
 from hypothesis import strategies as st
-from nats.aio.client import Client
-from nats.aio.msg import Msg
 
 from centralcloud.ingest.buffer import FairBuffer, Held
-from schemas import subjects
 from schemas.envelope import EVENTS_MAX
-from schemas.subjects import Sender
-from tests.support.patterns import TOPIC
-from tests.support.wire import envelope
-
-CLIENT = Client()
-
-
-def held(instance: str, number: int = 1, events: int = 1) -> Held:
-    body = envelope(number, [b"{}"] * events)
-    return Held.of(Msg(CLIENT, subject=subjects.learned(TOPIC, Sender("default", instance)), data=body))
+from tests.support.flooding import held
 
 
 def number(one: Held) -> int:

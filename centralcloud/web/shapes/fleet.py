@@ -87,7 +87,7 @@ class Overview(Struct, frozen=True, kw_only=True):
     """Words of people for insights."""
     rejected: Count
     dead_letters: Count
-    """Not applied yet."""
+    """Not applied yet. With the token of a tenant: its own."""
     rates: Rates
     adoption: Adoption
     leader: LeaderNow | None

@@ -13,7 +13,7 @@ import { Schedules } from "./schedules.js";
 
 const HISTORY = [
   { label: "Epoch", kind: "fit", cell: (one) => html`<span class="mono">${one.epoch}</span>` },
-  { label: "Hub", cell: (one) => html`<span title=${`${one.hostname}, process ${one.pid}`}>${one.holder}</span>` },
+  { label: "Hub", cell: (one) => html`<span title=${one.holder}>${one.hostname}, process ${one.pid}</span>` },
   { label: "Ended", kind: "fit", cell: (one) => (one.ended ? html`<${Badge} as=${one.ended === "released" ? "idle" : "warn"}>${one.ended}<//>` : html`<${Badge} state="leading" />`) },
   { label: "For", kind: "number", cell: (one) => seconds(one.held_seconds) },
   { label: "From", kind: "number", cell: (one) => html`<${Ago} at=${one.acquired_at} />` },
@@ -21,7 +21,7 @@ const HISTORY = [
 
 const LOCKS = [
   { label: "Lock", cell: (one) => html`<strong>${one.lock_name}</strong>` },
-  { label: "Holder", cell: (one) => html`<span title=${`${one.hostname}, process ${one.pid}`}>${one.holder}</span>` },
+  { label: "Holder", cell: (one) => html`<span title=${one.holder}>${one.hostname}, process ${one.pid}</span>` },
   { label: "Epoch", kind: "number", cell: (one) => count(one.epoch) },
   { label: "Lasts", kind: "number", cell: (one) => seconds(one.remaining_seconds) },
 ];

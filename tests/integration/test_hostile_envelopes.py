@@ -1,0 +1,203 @@
+"""What nobody honest publishes: each message is applied or a dead letter, and honest ones between are there once."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import random
+import resource
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from typing import Any, Final, NamedTuple
+
+import pytest
+from nats.aio.client import Client
+from sqlalchemy import text
+from sqlalchemy.ext.asyncio import AsyncEngine
+
+from centralcloud.ingest import stream
+from schemas import subjects
+from schemas.envelope import POSTED_EPOCH
+from schemas.headers import MESSAGE_ID
+from schemas.subjects import Sender
+from shared.database import transaction
+from shared.embedded.nats import EmbeddedNats
+from tests.contract.golden import EVENTS, NAMES, golden
+from tests.support.fleet import Hub, hub
+from tests.support.hostile import COMPACT, COUNT_MAX, DEEP, VALUES, at_limits, bent, written
+from tests.support.patterns import TOPIC, scalar
+from tests.support.wait import eventually
+from tests.support.wire import envelope, event, plain_client
+
+ENVELOPES, ENVELOPES_CHAOS = 1_500, 10_000
+HONEST_EVERY: Final = 10
+AT_ONCE: Final = 100
+MEMORY_MB_MAX: Final = 200
+
+HONEST: Final = Sender("default", "honest")
+SENDERS: Final = ("default.mallory", "default.eve", "other.mallory")
+STRANGE_SENDERS: Final = ("default.UPPER", "default.\u00e9", "-.-", "default.a=b", f"default.{'a' * 200}", "$x.y")
+EPOCHS: Final = ("a" * 32, "b" * 32, "f" * 32)
+SEQUENCES: Final = (1, 2, 3, 50, 2**31, COUNT_MAX - 200, COUNT_MAX)
+SNAPSHOT: Final = "instance.snapshot.completed.v1"
+
+
+class Message(NamedTuple):
+    """One message for the stream."""
+
+    subject: str
+    body: bytes
+    headers: dict[str, str]
+
+
+class Hostile:
+    """Makes messages: golden ones bent, of events at their limits, under strange subjects, sequences and ids."""
+
+    def __init__(self, seed: int) -> None:
+        self._chance = random.Random(seed)  # noqa: S311 - the same messages every time
+        self._sent: list[Message] = []
+
+    def make(self) -> Message:
+        """Return the next message, now and then one that was sent before."""
+        chance = self._chance
+        if self._sent and chance.random() < 0.05:
+            return chance.choice(self._sent)
+        sender = chance.choice(STRANGE_SENDERS if chance.random() < 0.05 else SENDERS)
+        subject = f"intelligence.{chance.choice(('code.pattern', 'job.result', 'x.y'))}.learned.{sender}"
+        headers = {MESSAGE_ID: f"mine.{chance.randrange(1000)}"} if chance.random() < 0.1 else {}
+        made = Message(subject, self._body(), headers)
+        self._sent.append(made)
+        return made
+
+    def _body(self) -> bytes:
+        chance = self._chance
+        match chance.randrange(8):
+            case 0:
+                return written(bent(_golden(chance.choice(NAMES)), chance), chance)
+            case 1 | 2:
+                return written(bent(self._envelope([self._event()]), chance), chance)
+            case 3 | 4:
+                events = [bent(self._event(), chance) for _ in range(chance.choice((1, 2, 5)))]
+                return json.dumps(self._envelope(events), separators=COMPACT).encode()
+            case 5:
+                return self._deep()
+            case _:
+                events = [at_limits(self._event(), chance) for _ in range(chance.choice((1, 5, 100, 101)))]
+                return json.dumps(self._envelope(events), separators=COMPACT).encode()
+
+    def _event(self) -> dict[str, Any]:
+        """Return a golden event, of few patterns and repositories, so that they contradict and repeat each other."""
+        told = _golden(self._chance.choice([name for name in EVENTS if name != SNAPSHOT]))
+        for name in ("fingerprint", "repository", "insight"):
+            if name in told:
+                told[name] = self._chance.choice("0123") * 32
+        return told
+
+    def _envelope(self, events: Sequence[Any]) -> dict[str, Any]:
+        told = _golden("envelope")
+        told["data"] = {
+            "epoch": self._chance.choice(EPOCHS),
+            "first_seq": self._chance.choice((*SEQUENCES, self._chance.randrange(1, 10_000))),
+            "events": list(events),
+        }
+        if self._chance.random() < 0.1:
+            told["data"]["epoch"] = POSTED_EPOCH
+            told["metadata"] = {"post": self._chance.choice(VALUES)}
+        return told
+
+    def _deep(self) -> bytes:
+        deep = self._chance.choice((b"[", b'{"a":')) * DEEP
+        return json.dumps(self._envelope(["deep"]), separators=COMPACT).encode().replace(b'"deep"', deep)
+
+
+def _golden(name: str) -> Any:
+    return json.loads(golden(name))
+
+
+async def publish(client: Client, many: Sequence[Message]) -> list[Message]:
+    """Publish at once; returns what the stream has taken, as it takes an id once."""
+    jetstream = client.jetstream(timeout=30)
+    sending = (jetstream.publish(one.subject, one.body, headers=one.headers or None) for one in many)
+    return [one for one, told in zip(many, await asyncio.gather(*sending), strict=True) if not told.duplicate]
+
+
+async def survives(central: Hub, client: Client, count: int, seed: int) -> None:
+    """Send so many hostile messages, and honest ones between; everything is accounted for."""
+    hostile, taken, honest = Hostile(seed), [], 0
+    memory_kb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    for start in range(0, count, AT_ONCE):
+        many = [hostile.make() for _ in range(min(AT_ONCE, count - start))]
+        for place in range(HONEST_EVERY, len(many), HONEST_EVERY):
+            honest += 1
+            many.insert(place, Message(subjects.learned(TOPIC, HONEST), envelope(honest, [event(honest)]), {}))
+        taken += await publish(client, many)
+    await central.reaches("SELECT wm FROM watermarks WHERE instance = 'honest'", honest, 120)
+    await _all_acknowledged(central, client)
+    assert await scalar(central.engine, _HONEST) == f"{honest} observations, {3 * honest} files"
+    assert await scalar(central.engine, "SELECT count(*) FROM dead_letters WHERE instance = 'honest'") == 0
+    assert not [one.body[:300] for one in await _lost(central.engine, taken)]
+    assert central.counted("dead_letters") > count // 4
+    assert central.ingest.running
+    assert (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - memory_kb) / 1024 < MEMORY_MB_MAX
+
+
+_HONEST: Final = """
+    SELECT count(*) || ' observations, ' || sum(files) || ' files' FROM observations WHERE instance = 'honest'
+"""
+
+
+async def _all_acknowledged(central: Hub, client: Client) -> None:
+    async def check() -> bool:
+        info = await client.jetstream().consumer_info(subjects.STREAM, stream.CONSUMER)
+        return not (info.num_pending or info.num_ack_pending)
+
+    await eventually(check, 120, what="everything acknowledged")
+
+
+async def _lost(engine: AsyncEngine, taken: Sequence[Message]) -> list[Message]:
+    """Find messages that are neither whole dead letters nor forks, and of which not every event was received."""
+    async with transaction(engine) as connection:
+        letters = {bytes(row[0]) for row in await connection.execute(text("SELECT body FROM dead_letters"))}
+        forks = {bytes(row[0]) for row in await connection.execute(text("SELECT body FROM forks"))}
+        posts = {tuple(row) for row in await connection.execute(text("SELECT tenant, instance, key FROM posts"))}
+        ranges: defaultdict[tuple[str, ...], set[int]] = defaultdict(set)
+        for *lineage, first, last in await connection.execute(text(_RANGES)):
+            ranges[tuple(lineage)].update(range(first, last + 1))
+    return [one for one in taken if one.body not in letters and not _received(one, ranges, forks, posts)]
+
+
+_RANGES: Final = "SELECT tenant, instance, epoch, first_seq, last_seq FROM received_envelopes"
+
+
+def _received(
+    one: Message, ranges: dict[tuple[str, ...], set[int]], forks: set[bytes], posts: set[tuple[str, ...]]
+) -> bool:
+    told = json.loads(one.body)
+    batch = told["data"]
+    sender = tuple(one.subject.split(".")[-2:])
+    if batch["epoch"] == POSTED_EPOCH:
+        return (*sender, told["metadata"]["post"]) in posts
+    seqs = range(batch["first_seq"], batch["first_seq"] + len(batch["events"]))
+    return ranges[*sender, batch["epoch"]] >= set(seqs) or any(_same_events(fork, one.body) for fork in forks)
+
+
+def _same_events(fork: bytes, body: bytes) -> bool:
+    """Whether a fork holds the events of an envelope, each byte for byte."""
+    return fork[1:-1] in body
+
+
+async def test_every_hostile_envelope_is_applied_or_a_dead_letter(
+    own_nats: Callable[[], EmbeddedNats], database_url: str
+) -> None:
+    server = own_nats()
+    async with hub(server.url, database_url) as central, plain_client(server.url) as client:
+        await central.receives()
+        await survives(central, client, ENVELOPES, 1)
+
+
+@pytest.mark.chaos
+async def test_every_one_of_ten_thousand_is(own_nats: Callable[[], EmbeddedNats], database_url: str) -> None:
+    server = own_nats()
+    async with hub(server.url, database_url) as central, plain_client(server.url) as client:
+        await central.receives()
+        await survives(central, client, ENVELOPES_CHAOS, 2)
