@@ -11,7 +11,7 @@ import click
 
 from centralcloud.at_hand import tenant_option, with_database
 from centralcloud.keys_cli import keys
-from shared.commandline import json_option, show, table
+from shared.commandline import harmless, json_option, show, table
 from shared.errors import Exit
 
 if TYPE_CHECKING:
@@ -235,7 +235,8 @@ def show_letter(*, letter_id: int, as_json: bool) -> None:
         ("what", "value"),
         [(name, getattr(letter, name)) for name in letter.__struct_fields__ if name != "body"],
     )
-    show(letter, f"{lines}\n\n{letter.body.decode(errors='backslashreplace')}", as_json=as_json)
+    body = map(harmless, letter.body.decode(errors="backslashreplace").splitlines())
+    show(letter, "\n".join([lines, "", *body]), as_json=as_json)
 
 
 @dead_letters.command("replay")

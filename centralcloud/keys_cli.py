@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from centralcloud.at_hand import tenant_option, with_database
-from shared.commandline import json_option, printable, show, table
+from shared.commandline import json_option, show, table
 
 if TYPE_CHECKING:
     from sqlalchemy.ext.asyncio import AsyncEngine
@@ -29,8 +29,7 @@ def list_keys(*, tenant: str | None, as_json: bool) -> None:
 
     found = with_database(known_keys, tenant)
     rows = [(one.instance, one.public_key, one.known_by, one.since, one.refused) for one in found]
-    cells = [tuple(map(printable, row)) for row in rows]
-    show({"keys": found}, table(("instance", "key", "known by", "since", "refused"), cells), as_json=as_json)
+    show({"keys": found}, table(("instance", "key", "known by", "since", "refused"), rows), as_json=as_json)
 
 
 @keys.command()

@@ -46,8 +46,8 @@ def show(document: Any, lines: str, *, as_json: bool) -> None:
 
 
 def table(columns: Sequence[str], rows: Sequence[Sequence[object]]) -> str:
-    """Lay rows out: aligned on a terminal, else separated by tabs."""
-    texts = [tuple("" if cell is None else str(cell) for cell in row) for row in rows]
+    """Lay rows out: aligned on a terminal, else separated by tabs; what could steer a terminal is replaced."""
+    texts = [tuple("" if cell is None else harmless(str(cell)) for cell in row) for row in rows]
     if sys.stdout.isatty():
         return _aligned(columns, texts)
     return "\n".join("\t".join(row) for row in (tuple(columns), *texts))
@@ -68,7 +68,7 @@ class Commands(click.Group):
 
 def report(error: FlockloreError, program: str = "flocklore") -> Exit:
     """Say what went wrong in one line on standard error, and return the exit code."""
-    click.echo(f"{program}: {error}", err=True)
+    click.echo(f"{program}: {harmless(str(error))}", err=True)
     return error.exit_code
 
 
@@ -107,7 +107,14 @@ def printable(value: Any) -> str:
         return "-"
     if isinstance(value, bool):
         return "yes" if value else "no"
-    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in str(value))
+    return harmless(str(value))
+
+
+def harmless(text: str) -> str:
+    """Replace whatever is not printable: control and format characters, line breaks, half characters."""
+    if text.isprintable():
+        return text
+    return "".join(letter if letter.isprintable() else "\N{REPLACEMENT CHARACTER}" for letter in text)
 
 
 def _aligned(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

@@ -70,7 +70,7 @@ class FairBuffer:
         self._messages = 0
         self._bytes = 0
         self._bytes_max = bytes_max
-        self._quota = quota or Quota()
+        self._quota = Quota() if quota is None else quota
         self._queues: dict[str, deque[Held]] = {}
         self._sizes: dict[str, int] = {}
         self._fresh: dict[str, None] = {}

@@ -32,6 +32,9 @@ from tests.support.wire import envelope, event, plain_client
 ENVELOPES, ENVELOPES_CHAOS = 1_500, 10_000
 HONEST_EVERY: Final = 10
 AT_ONCE: Final = 100
+BYTES_MAX: Final = 1_000_000
+"""Of more NATS itself relieves us."""
+
 MEMORY_MB_MAX: Final = 200
 
 HONEST: Final = Sender("default", "honest")
@@ -65,7 +68,7 @@ class Hostile:
         sender = chance.choice(STRANGE_SENDERS if chance.random() < 0.05 else SENDERS)
         subject = f"intelligence.{chance.choice(('code.pattern', 'job.result', 'x.y'))}.learned.{sender}"
         headers = {MESSAGE_ID: f"mine.{chance.randrange(1000)}"} if chance.random() < 0.1 else {}
-        made = Message(subject, self._body(), headers)
+        made = Message(subject, self._body()[:BYTES_MAX], headers)
         self._sent.append(made)
         return made
 

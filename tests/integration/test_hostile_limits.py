@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass
 from datetime import UTC, date, datetime, timedelta
@@ -37,7 +36,6 @@ from tests.support.hostile_requests import Asked, Judge, ask_all, operations
 from tests.support.known import learned, opinion, register, take_in
 from tests.support.observed import TENANT, digest
 from tests.support.patterns import scalar
-from tests.support.wait import eventually
 from tests.support.wire import plain_client
 
 NOW: Final = datetime(2026, 1, 1, tzinfo=UTC)
@@ -205,7 +203,7 @@ async def test_no_heartbeat_stops_those_of_others(own_nats: Callable[[], Embedde
             request = SyncRequest(epoch=HOLDER, head=COUNT_MAX, holder=HOLDER)
             await client.request(subjects.sync(sender), encode(request), timeout=5)
             await client.publish(subjects.heartbeat(sender), _heartbeat(start))
-            heard = f"SELECT load FROM instance_registry WHERE instance_id = '{sender.instance}'"
+            heard = f"SELECT load FROM instance_registry WHERE instance_id = '{sender.instance}'"  # noqa: S608
             await central.reaches(heard, COUNT_MAX)
         items = (await served.get("/instances"))["items"]
         assert [one["started_at"] for one in items] == [None] * 4 + ["2025-12-31T00:01:00Z", "2026-01-01T00:00:00Z"]

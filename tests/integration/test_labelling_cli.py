@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -10,23 +9,19 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from instance.cli.results import results as command
 from instance.cli.results_summary import PARTS
-from instance.config import InstanceSettings
 from instance.learning.labels.summary import By
-from instance.speaker import enrol
 from instance.store import results, routing
 from instance.store.results import JobResult, Status
 from instance.store.routing import Record
 from instance.sync.results import say_results
 from shared.database import transaction
 from shared.errors import Exit
-from tests.support.commands import documented, invoked
-from tests.support.databases import instance_engine
+from tests.support.commands import alone, documented, invoked, of_ann
 
 PRICES = """
 source = "somebody"
@@ -40,21 +35,13 @@ output = 1000
 
 @pytest.fixture(autouse=True)
 def _alone(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Point commands at the test's database; put logging back, which commands set up."""
-    handlers, level = list(logging.root.handlers), logging.root.level
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    monkeypatch.setenv("FLOCKLORE_STATE_DIR", str(tmp_path / "state"))
-    for name in ("NATS_URL", "INSTANCE_ID"):
-        monkeypatch.delenv(name, raising=False)
-    yield
-    logging.root.handlers, logging.root.level = handlers, level
-    structlog.reset_defaults()
+    with alone(database_url, tmp_path, monkeypatch):
+        yield
 
 
 @pytest.fixture
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
-    async with instance_engine(database_url) as engine:
-        await enrol(engine, InstanceSettings(instance_id="ann"))
+    async with of_ann(database_url) as engine:
         yield engine
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import logging
 import os
 import signal
 import subprocess
@@ -14,18 +13,14 @@ from pathlib import Path
 from typing import Any, get_args
 
 import pytest
-import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from instance.cli.results import FORMATS, STATUSES, results
-from instance.config import InstanceSettings
 from instance.recording.formats import AUTO, READERS
-from instance.speaker import enrol
 from instance.store.results import Status
 from shared.errors import Exit
-from tests.support.commands import documented, invoked
-from tests.support.databases import instance_engine
+from tests.support.commands import alone, documented, invoked, of_ann
 from tests.support.processes import REPOSITORY
 from tests.support.transcripts import Claude
 from tests.support.wait import eventually_sync
@@ -35,23 +30,15 @@ CI = ("CI", "GITHUB_ACTIONS", "GITLAB_CI", "GITHUB_EVENT_PATH")
 
 @pytest.fixture(autouse=True)
 def _alone(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Point commands at the test's database and an empty home; put logging back, which commands set up."""
-    handlers, level = list(logging.root.handlers), logging.root.level
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    monkeypatch.setenv("FLOCKLORE_STATE_DIR", str(tmp_path / "state"))
-    monkeypatch.setenv("HOME", str(tmp_path / "home"))
-    for name in ("NATS_URL", "INSTANCE_ID", "CLAUDE_CONFIG_DIR", "CODEX_HOME", *CI):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-    yield
-    logging.root.handlers, logging.root.level = handlers, level
-    structlog.reset_defaults()
+    with alone(database_url, tmp_path, monkeypatch, "CLAUDE_CONFIG_DIR", "CODEX_HOME", *CI):
+        monkeypatch.setenv("HOME", str(tmp_path / "home"))
+        monkeypatch.chdir(tmp_path)
+        yield
 
 
 @pytest.fixture
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
-    async with instance_engine(database_url) as engine:
-        await enrol(engine, InstanceSettings(instance_id="ann"))
+    async with of_ann(database_url) as engine:
         yield engine
 
 

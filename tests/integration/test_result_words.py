@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import asyncio
-import logging
 from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from instance.cli.results import results as command
-from instance.config import InstanceSettings
-from instance.speaker import enrol
 from instance.store import result_listing, result_words, results
 from instance.store.result_words import Subject
 from instance.store.results import JobResult, Label
 from instance.sync.results import prune_results, say_results
 from shared.database import transaction
 from shared.errors import Exit
-from tests.support.commands import documented, invoked
-from tests.support.databases import instance_engine
+from tests.support.commands import alone, documented, invoked, of_ann
 from tests.support.patterns import scalar
 
 COMMIT = "1f3a9c2d4e5b60718293a4b5c6d7e8f901234567"
@@ -31,21 +26,13 @@ COMMIT = "1f3a9c2d4e5b60718293a4b5c6d7e8f901234567"
 
 @pytest.fixture(autouse=True)
 def _alone(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Point commands at the test's database; put logging back, which commands set up."""
-    handlers, level = list(logging.root.handlers), logging.root.level
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    monkeypatch.setenv("FLOCKLORE_STATE_DIR", str(tmp_path / "state"))
-    for name in ("NATS_URL", "INSTANCE_ID"):
-        monkeypatch.delenv(name, raising=False)
-    yield
-    logging.root.handlers, logging.root.level = handlers, level
-    structlog.reset_defaults()
+    with alone(database_url, tmp_path, monkeypatch):
+        yield
 
 
 @pytest.fixture
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
-    async with instance_engine(database_url) as engine:
-        await enrol(engine, InstanceSettings(instance_id="ann"))
+    async with of_ann(database_url) as engine:
         yield engine
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
@@ -16,32 +15,24 @@ from instance.cli.route import route
 from instance.config import InstanceSettings
 from instance.learning.routing.worlds import EXPLORATION
 from instance.routing import constraints_of, plan_of, task_of
-from instance.speaker import enrol
 from instance.store.results import JobResult
 from schemas.routing_advice import Advice
 from shared.errors import Exit, UsageError
-from tests.support.commands import invoked
-from tests.support.databases import instance_engine
+from tests.support.commands import alone, invoked, of_ann
 from tests.support.patterns import scalar
 from tests.support.routed import advice, label, made, record
 
 
 @pytest.fixture(autouse=True)
 def _alone(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Point commands at the test's database; put logging back, which commands set up."""
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    monkeypatch.setenv("FLOCKLORE_STATE_DIR", str(tmp_path / "state"))
-    for name in ("NATS_URL", "INSTANCE_ID"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.chdir(tmp_path)
-    yield
-    structlog.reset_defaults()
+    with alone(database_url, tmp_path, monkeypatch):
+        monkeypatch.chdir(tmp_path)
+        yield
 
 
 @pytest.fixture
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
-    async with instance_engine(database_url) as engine:
-        await enrol(engine, InstanceSettings(instance_id="ann"))
+    async with of_ann(database_url) as engine:
         yield engine
 
 

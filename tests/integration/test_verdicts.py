@@ -12,21 +12,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import structlog
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from instance.cli.recording import run
 from instance.cli.results import results
-from instance.config import InstanceSettings
 from instance.recording.labelling import label_from_git
 from instance.routing import known, task_of
-from instance.speaker import enrol
 from instance.sync.results import say_results
 from shared.database import transaction
 from shared.errors import Exit
-from tests.support.commands import invoked
-from tests.support.databases import instance_engine
+from tests.support.commands import alone, invoked, of_ann
 from tests.support.processes import REPOSITORY
 from tests.support.routed import advice
 
@@ -36,21 +32,15 @@ CI = ("CI", "GITHUB_ACTIONS", "GITLAB_CI", "GITHUB_EVENT_PATH")
 
 @pytest.fixture(autouse=True)
 def _alone(database_url: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
-    """Point commands at the test's database and a directory of its own; put logging back, which commands set up."""
-    monkeypatch.setenv("DATABASE_URL", database_url)
-    monkeypatch.setenv("FLOCKLORE_STATE_DIR", str(tmp_path / "state"))
-    for name in ("NATS_URL", "INSTANCE_ID", *CI):
-        monkeypatch.delenv(name, raising=False)
-    (tmp_path / "work").mkdir()
-    monkeypatch.chdir(tmp_path / "work")
-    yield
-    structlog.reset_defaults()
+    with alone(database_url, tmp_path, monkeypatch, *CI):
+        (tmp_path / "work").mkdir()
+        monkeypatch.chdir(tmp_path / "work")
+        yield
 
 
 @pytest.fixture
 async def engine(database_url: str) -> AsyncIterator[AsyncEngine]:
-    async with instance_engine(database_url) as engine:
-        await enrol(engine, InstanceSettings(instance_id="ann"))
+    async with of_ann(database_url) as engine:
         yield engine
 
 
