@@ -10,7 +10,7 @@ from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 
-from mesh.front import Front
+from mesh.front import Chosen, Front
 from mesh.parts import DaemonPart, Part, ServerPart
 from mesh.plan import CENTRALCLOUD, Addresses, Instance, Workspace, name_instances, plan_daemons
 from mesh.profiles import SINGLE, Profile
@@ -74,7 +74,8 @@ def build(
     addresses = Addresses(state, nats_url, database_url)
     hubs = profile.hubs_with(len(nats)) if nats else profile.hubs
     plans = plan_daemons(instances, addresses, os.environ, hubs)
-    fronts = [Front(state, settings, place) for place in range(len(hubs))]
+    chosen = Chosen()
+    fronts = [Front(state, settings, chosen, place) for place in range(len(hubs))]
     daemons = [DaemonPart(plan, _log(state, plan.name), front) for plan, front in zip_longest(plans, fronts)]
     centralclouds, spokes = daemons[: len(hubs)], daemons[len(hubs) :]
     # One group each: the standby stops before the primary, else it would take over for a moment.

@@ -75,6 +75,9 @@ TEMPLATE: Final = """\
 # suspect_seconds = 30.0                # a holder silent for so long may be replaced
 # silence_seconds = 7.5                 # ... and this long by a restart of its own database
 # half_life_days = 90.0                 # the word of an instance silent for so long counts half
+# insight_instances_min = 2             # what fewer instances know is no insight; the same on every hub
+# signatures = "known"                  # "required": what is not signed is refused; "off": nobody looks at them
+# ingest_events_per_minute = 100000     # of one instance, in one process: what is above it waits
 
 [centralcloud.ingest_tokens]
 # ci-runner-1 = "a long random word"    # who sends it may post to /ingest as this instance

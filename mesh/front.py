@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from threading import Lock
 from typing import Final
 
 from shared.config import Settings
@@ -14,23 +15,41 @@ _FILES: Final = ("http.json", "http-standby.json")
 _EVERYWHERE: Final = frozenset({"0.0.0.0", "::", ""})  # noqa: S104 - where it listens is not decided here
 
 
+class Chosen:
+    """Ports that were chosen, by whom: somebody will listen there, and does not yet."""
+
+    def __init__(self) -> None:
+        self._by: dict[Path, int] = {}
+        self._choosing = Lock()  # parts are started in threads of their own
+
+    def choose(self, who: Path, preferred: int) -> int:
+        """Choose this port or the next that is free and nobody else's; 0 leaves the choice to the system."""
+        with self._choosing:
+            self._by.pop(who, None)
+            port = free_port(preferred)
+            while port in self._by.values():
+                port = free_port(port + 1)
+            self._by[who] = port
+            return port
+
+
 class Front:
     """The port that was asked for, or the one of the last time, or the next that is free.
 
-    The standby's `place` is 1: it begins to look one port further.
+    Fronts with the same `chosen` never choose the same; that of the standby, in `place` 1, begins to look one further.
     """
 
-    def __init__(self, state: Path, settings: Settings, place: int = 0) -> None:
+    def __init__(self, state: Path, settings: Settings, chosen: Chosen | None = None, place: int = 0) -> None:
         self._file = state / _FILES[place]
         self._place = place
+        self._chosen = chosen or Chosen()
         self._asked = settings.http_port
         self._host = LOOPBACK if settings.http_host in _EVERYWHERE else settings.http_host
         self._port: int | None = None
 
     def choose(self) -> int:
         """Choose a port anew, as somebody else may have taken the last one, and remember it."""
-        port = free_port(self._preferred())
-        self._port = port
+        self._port = port = self._chosen.choose(self._file, self._preferred())
         unfinished = self._file.with_name(f"{self._file.name}.unfinished")
         unfinished.write_text(json.dumps({"port": port}) + "\n", encoding="ascii")
         unfinished.replace(self._file)

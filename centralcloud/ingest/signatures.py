@@ -8,6 +8,8 @@ it was its sender, sends it again.
 from __future__ import annotations
 
 import asyncio
+import math
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -29,6 +31,12 @@ log = structlog.get_logger(__name__)
 LETTERS_MAX: Final = 100
 """So many letters of one name are kept that were refused for their signature; the others are only counted."""
 
+REMEMBERED_SECONDS: Final = 5.0
+"""Keys are read anew after so long: then at the latest holds what an operator changed, or another hub learned."""
+
+AT_ONCE_MAX: Final = 16
+"""Signatures verified while everything else waits, a millisecond; more of them by a thread."""
+
 _REASONS: Final = {
     "missing": "not signed, and its sender signs",
     "wrong": "does not fit what was sent",
@@ -48,10 +56,16 @@ class Verdict:
     """What is to be taken in and what is refused, and what was learned of keys on the way."""
 
     known: dict[Sender, str]
+    """Empty of whom no key is known."""
     taken: list[Arrival] = field(default_factory=list)
     refused: list[tuple[Arrival, str]] = field(default_factory=list)
     first: dict[Sender, str] = field(default_factory=dict)
     followed: list[tuple[Sender, str, str]] = field(default_factory=list)
+
+    @property
+    def is_no_news(self) -> bool:
+        """Whether all is as it was known to be."""
+        return not (self.refused or self.first or self.followed)
 
 
 class Signatures:
@@ -62,6 +76,8 @@ class Signatures:
         self._metrics = metrics
         self._policy = policy
         self._hub_key = ""
+        self._known: dict[Sender, str] = {}
+        self._read_at = -math.inf
         for reason in _REASONS:  # an increase is only seen of what was there before
             metrics.signatures_refused.labels(reason)
 
@@ -69,19 +85,31 @@ class Signatures:
         """Return what is to be taken in, and letters of what is not; `UnreachableError` while the database is away."""
         if self._policy == "off" or not arrivals:
             return list(arrivals), []
-        signed = await asyncio.to_thread(verified, arrivals)
+        signed = verified(arrivals) if len(arrivals) <= AT_ONCE_MAX else await asyncio.to_thread(verified, arrivals)
+        remembered = self._remembered(signed)
+        if remembered is not None and remembered.is_no_news:
+            return remembered.taken, []
         async with transaction(self._engine) as connection:
             found = await self._judge(connection, signed)
             letters = await self._letters(connection, found.refused)
+        self._known |= found.known
         self._tell(found.refused)
         return found.taken, letters
+
+    def _remembered(self, signed: Sequence[Signed]) -> Verdict | None:
+        """Judge by what was read a moment ago; None when somebody's key was not."""
+        if time.monotonic() - self._read_at > REMEMBERED_SECONDS:
+            self._known, self._read_at = {}, time.monotonic()
+        if any(one.arrival.sender not in self._known for one in signed):
+            return None
+        return judge(signed, self._known, self._hub_key, required=self._policy == "required")
 
     async def _judge(self, connection: AsyncConnection, signed: Sequence[Signed]) -> Verdict:
         """Judge, and remember what keys are new; should another hub have learned others meanwhile, judge again."""
         self._hub_key = self._hub_key or (await instance_keys.hub_signer(connection)).public
         senders = {one.arrival.sender for one in signed}
         while True:
-            known = await instance_keys.of(connection, senders)
+            known = dict.fromkeys(senders, "") | await instance_keys.of(connection, senders)
             found = judge(signed, known, self._hub_key, required=self._policy == "required")
             if await _remember(connection, found):
                 return found
@@ -130,14 +158,14 @@ def judge(signed: Sequence[Signed], known: dict[Sender, str], hub_key: str, *, r
 def _flaw(one: Signed, verdict: Verdict, hub_key: str, *, required: bool) -> str:
     """What is wrong with the signature of one envelope; empty when nothing is."""
     sender, seal = one.arrival.sender, one.arrival.seal
-    known = verdict.known.get(sender)
+    known = verdict.known.get(sender, "")
     if seal is None:
         return "missing" if known or required else ""
     if not one.fits:
         return "wrong"
     if seal.key in (known, hub_key):
         return ""
-    if known is None:
+    if not known:
         verdict.first[sender] = verdict.known[sender] = seal.key
         return ""
     if seal.follows(known, sender):

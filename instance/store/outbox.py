@@ -19,11 +19,13 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from schemas.subjects import Topic
 from shared import tracing
+from shared.errors import ContractError
 
 RESEND_SECONDS: Final = 30.0
 RESEND_SECONDS_MAX: Final = 600.0
 RETENTION_DAYS: Final = 14
 _BATCH: Final = 1000
+_MILLISECONDS_MAX: Final = 2**48 - 1
 
 
 @dataclass(frozen=True)
@@ -121,8 +123,13 @@ _BACKLOG = text("""
 
 
 def next_epoch(*previous: str | None) -> str:
-    """A new epoch, sorting after all given: 48 bits of milliseconds, 80 random bits, hex."""
+    """A new epoch, sorting after all given: 48 bits of milliseconds, 80 random bits, hex.
+
+    Raises `ContractError` when none does: no clock shows the year 10889, and where it comes from is no clock.
+    """
     known = max((int(epoch[:12], 16) for epoch in previous if epoch), default=0)
+    if known >= _MILLISECONDS_MAX:
+        raise ContractError(f"no epoch comes after {max(epoch for epoch in previous if epoch)}")
     return f"{max(int(time.time() * 1000), known + 1):012x}{secrets.token_hex(10)}"
 
 

@@ -12,6 +12,7 @@ from typing import Final, TypeVar
 import structlog
 from msgspec import Struct
 from nats.aio.msg import Msg
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from instance.store import calibrations, insights, routing
@@ -81,6 +82,8 @@ class Downlink(Service):
                     await self.fetch_priors()
             except UnreachableError as error:
                 log.debug("no insights now", reason=str(error))
+            except DBAPIError as error:
+                log.warning("what centralcloud says cannot be kept", error=str(error.orig))
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ask.wait(), self._ask_seconds * random.uniform(*JITTER))  # noqa: S311
 
@@ -97,6 +100,8 @@ class Downlink(Service):
                     await insights.start_over(connection)
                 starting_over = True
                 continue
+            if not page.complete and not (page.insights and page.insights[-1].version > since):
+                raise UnreachableError("centralcloud says that there is more, and nothing of it")
             with self._traced(page):
                 await self._apply(page, starting_over=starting_over)
             applied += len(page.insights)

@@ -13,6 +13,7 @@ from typing import Final
 
 import structlog
 from nats.aio.msg import Msg
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 
 from instance.config import Sharing
@@ -27,7 +28,7 @@ from schemas.subjects import Sender
 from schemas.sync import Receipt, SyncRequest
 from shared.bus import Bus
 from shared.database import transaction
-from shared.errors import AlreadyRunningError, UnreachableError
+from shared.errors import AlreadyRunningError, ContractError, UnreachableError
 from shared.metrics import Metrics
 from shared.service import Service
 from shared.version import VERSION
@@ -120,6 +121,9 @@ class Receipts(Service):
             except UnreachableError as error:
                 log.debug("centralcloud did not answer", reason=str(error))
                 wait = min(RETRY_SECONDS, self._sync_seconds)
+            except (ContractError, DBAPIError) as error:
+                log.warning("centralcloud says what cannot be", error=str(getattr(error, "orig", error)))
+                wait = self._sync_seconds
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._ask.wait(), wait)
 
@@ -137,7 +141,7 @@ class Receipts(Service):
             hostname=socket.gethostname(),
             version=VERSION,
         )
-        reply = decode(await self._bus.request(subjects.sync(self._sender), encode(request)), Response[Receipt])
+        reply = _read(await self._bus.request(subjects.sync(self._sender), encode(request)))
         if reply.error is not None and reply.error.code is ErrorCode.CONFLICT:
             self._refused(reply.error)
         if reply.data is None:
@@ -206,6 +210,14 @@ class Receipts(Service):
                 self._metrics.epochs_rotated.inc()
             case Verdict.STALE:
                 pass
+
+
+def _read(data: bytes) -> Response[Receipt]:
+    """Read an answer; one that cannot be read is none."""
+    try:
+        return decode(data, Response[Receipt])
+    except InvalidMessageError as error:
+        raise UnreachableError(f"centralcloud's answer is unreadable: {error}") from error
 
 
 async def _hash_at(connection: AsyncConnection, receipt: Receipt) -> str | None:

@@ -11,7 +11,7 @@ import json
 from collections.abc import Mapping
 from typing import Any, Final
 
-from mesh.identities.configuration import allowed
+from mesh.identities.configuration import PAYLOAD_BYTES_MAX, SUBSCRIPTIONS_MAX, allowed
 from mesh.identities.keys import Key
 from mesh.identities.permissions import Identity, Kind, permissions
 from shared.passport import HUB, TENANT_TAG
@@ -23,6 +23,7 @@ _NAME: Final = "{{name()}}"
 """The server puts the name of a user here; names are checked before anything is signed for them."""
 
 _UNLIMITED: Final = {"subs": -1, "data": -1, "payload": -1}
+_USER_LIMITS: Final = {"subs": SUBSCRIPTIONS_MAX, "data": -1, "payload": PAYLOAD_BYTES_MAX}
 _ACCOUNT_LIMITS: Final = {**_UNLIMITED, "imports": -1, "exports": -1, "wildcards": True, "conn": -1, "leaf": -1}
 _JETSTREAM_LIMITS: Final = {"mem_storage": -1, "disk_storage": -1, "streams": -1, "consumer": -1}
 
@@ -70,7 +71,7 @@ def system_user_jwt(account: Key, public_key: str, now: int) -> str:
 def _template(tenant: str, kind: Kind) -> dict[str, Any]:
     spoken = permissions(Identity(HUB if kind == "centralcloud" else tenant, _NAME, kind))
     limits = allowed(spoken)
-    return {**_UNLIMITED, "pub": limits["publish"], "sub": limits["subscribe"]}
+    return {**_USER_LIMITS, "pub": limits["publish"], "sub": limits["subscribe"]}
 
 
 def _signed(

@@ -17,6 +17,12 @@ from mesh.identities.registry import Registry, Server
 AUTHORIZATION_FILE: Final = "auth.conf"
 _SECONDS_TO_LOG_IN: Final = 5
 
+SUBSCRIPTIONS_MAX: Final = 256
+"""Of one connection; a daemon has some twenty."""
+
+PAYLOAD_BYTES_MAX: Final = 1024**2
+"""Of one message; an envelope has a quarter of it, and what is larger the stream refuses."""
+
 
 def server_configuration(server: Server, directory: Path) -> str:
     """The text of `nats.conf`, for a server that sees these files in `directory`."""
@@ -25,7 +31,8 @@ def server_configuration(server: Server, directory: Path) -> str:
 server_name: {_quoted(f"flocklore-{server.port}")}
 listen: {_quoted(f"{server.host}:{server.port}")}
 pid_file: {_quoted(directory / "nats.pid")}
-max_payload: 1MB
+max_payload: {PAYLOAD_BYTES_MAX}
+max_subscriptions: {SUBSCRIPTIONS_MAX} # of one connection
 ping_interval: "20s"
 
 jetstream {{

@@ -80,8 +80,9 @@ def permissions(one: Identity) -> Permissions:
     if one.kind == "read_only":
         hear = [subject for subject in hear if not subject.endswith(f".{one.tenant}.{one.name}")]
     if one.kind == "centralcloud":
-        # It answers into everybody's inbox, and takes the answers of JetStream in its own.
-        return Permissions(_sorted(publish, _JETSTREAM, ["_INBOX.>"]), _sorted(hear, _HEALTH, [f"_INBOX.{HUB}.>"]))
+        # It answers into everybody's inbox, takes the answers of JetStream in its own, and hands on what was posted.
+        spoken = _sorted(publish, _posted(), _JETSTREAM, ["_INBOX.>"])
+        return Permissions(spoken, _sorted(hear, _HEALTH, [f"_INBOX.{HUB}.>"]))
     inbox = [f"{inbox_prefix(Sender(one.tenant, one.name))}.>"]
     # An instance answers programs that ask it with its own credentials, and nobody else.
     beside = {"instance": inbox, "observer": _HEALTH}.get(one.kind, [])
@@ -113,6 +114,12 @@ def _spoken(one: Identity, channel: Channel) -> Iterator[str]:
         return
     for topic in topics():
         yield address.replace("{domain}", topic.domain).replace("{kind}", topic.kind)
+
+
+def _posted() -> Iterator[str]:
+    """Where centralcloud says for its instances what was posted over HTTP with their tokens."""
+    for topic in topics():
+        yield f"intelligence.{topic.domain}.{topic.kind}.learned.*.*"
 
 
 def _heard(one: Identity, channel: Channel) -> str:

@@ -17,6 +17,7 @@ from hypothesis import HealthCheck, Phase
 from schemathesis import APIOperation, Case, GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.core.failures import FailureGroup
+from schemathesis.core.result import Ok
 from schemathesis.specs.openapi.checks import (
     content_type_conformance,
     response_schema_conformance,
@@ -35,14 +36,24 @@ from shared.embedded.nats import EmbeddedNats
 from shared.jobs import queue
 from shared.web.server import WebServer
 from tests.support.daemons import codebase, member
-from tests.support.hostile_requests import Judge, Requests, ask_all, operations
+from tests.support.hostile_requests import Asked, Judge, Requests, ask_all, operations, place
 from tests.support.http import Site
 from tests.support.known import learned, opinion, register, reported, results, take_in
 from tests.support.lifecycle import started
 from tests.support.observed import TENANT, digest
 from tests.support.wire import EPOCH
 
+BEYOND: Final = (
+    (2**63,), (-(2**64),), (10**30,), ("\0",), (1, "\0"), (2**63, "x"), (2**63, 1), (1, 2**63), (1, 10**30),
+    ("2026-01-01T00:00:00Z", 2**63), ("2026-01-01T00:00:00Z", "\0"), ("2026-01-01T00:00:00", 1),
+    ("0001-01-01T00:00:00+23:59", 1), ("0001-01-01T00:00:00+23:59", "x"), ("9999-12-31T23:59:59-23:59", "x"),
+)  # fmt: skip
+"""Places in lists that PostgreSQL has no values for."""
+
 REQUESTS, REQUESTS_CHAOS = 1_500, 10_000
+AnyCase = Case[Any]
+AnyOperation = APIOperation[Any, Any, Any, Any]
+
 CHECKS: Final = [
     not_a_server_error,
     status_code_conformance,
@@ -146,9 +157,31 @@ async def test_nothing_that_can_be_asked_of_an_instance_is(
     workspace = codebase(tmp_path / "desk", {"Makefile": "all:\n"})
     limits = {"http_port": 0, "http_requests_per_second": 100_000.0}
     async with member(nats_server.url, database_url, workspace, **limits) as daemon:
-        await survives(Site(daemon.part(WebServer).port), REQUESTS // 3, 3)
+        site = Site(daemon.part(WebServer).port)
+        await survives(site, REQUESTS // 3, 3)
+        assert (await site.get(f"/api/v1/jobs?after={2**63}")).status == 422
 
 
+async def test_no_place_in_a_list_is(hub: Site) -> None:
+    document = await described(hub)
+    lists = [
+        one
+        for one in operations(document, [STREAM])
+        if any(parameter["name"] == "after" for parameter in one.told["parameters"])
+    ]
+    assert len(lists) >= 8
+    asked = [
+        Asked(one, f"{one.path.replace('{instance}', 'ann')}?after={place(*parts)}{more}", b"", {})
+        for one in lists
+        for parts in BEYOND
+        for more in ("", "&sort=newest" if one.path.endswith(("patterns", "insights")) else "")
+    ]
+    found = await ask_all(hub.port, asked, Judge(document))
+    assert not found.flaws, found.flaws[:10]
+    assert found.statuses.keys() <= {200, 400}
+
+
+@pytest.mark.filterwarnings("ignore:Do not use the `random` module")  # the server does, for jitter, in its own thread
 async def test_what_schemathesis_makes_of_the_description_is_answered_as_described(hub: Site) -> None:
     """Every operation with what its schema allows, and with what it does not."""
     flaws = await asyncio.to_thread(_examine, f"http://127.0.0.1:{hub.port}", await described(hub))
@@ -159,7 +192,7 @@ def _examine(url: str, document: dict[str, Any]) -> list[str]:
     flaws: list[str] = []
     with requests.Session() as session:
 
-        def ask(case: Case) -> None:
+        def ask(case: AnyCase) -> None:
             answer = case.call(base_url=url, session=session, timeout=20)
             try:
                 case.validate_response(answer, checks=CHECKS)
@@ -167,13 +200,14 @@ def _examine(url: str, document: dict[str, Any]) -> list[str]:
                 flaws.append(f"{case.method} {answer.request.url}: {group.exceptions}")
 
         for found in schemathesis.openapi.from_dict(document).get_all_operations():
+            assert isinstance(found, Ok)
             operation = found.ok()
             if not operation.path.startswith((STREAM, LEAD)):
                 _examine_one(operation, ask)
     return flaws
 
 
-def _examine_one(operation: APIOperation, ask: Callable[[Case], None]) -> None:
+def _examine_one(operation: AnyOperation, ask: Callable[[AnyCase], None]) -> None:
     """Ask for what the schema allows; and for what it does not, where it says anything."""
     takes = operation.query or operation.path_parameters or operation.body
     for mode in (GenerationMode.POSITIVE, GenerationMode.NEGATIVE) if takes else (GenerationMode.POSITIVE,):

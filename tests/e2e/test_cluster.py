@@ -15,8 +15,9 @@ from shared.embedded.nodes import NODES
 from tests.chaos.verdict import judge
 from tests.support.clustered import HUBS, INSTANCES, PARTS, Clustered, asking, longest_gap, offering
 from tests.support.daemons import in_two_files
+from tests.support.mesh import new_mesh
 from tests.support.real_mesh import real_mesh, repository
-from tests.support.servers import scratch_directory
+from tests.support.servers import copied_postgres, scratch_directory
 
 IDIOM = """
 import contextlib
@@ -74,7 +75,7 @@ async def test_what_leads_is_killed_and_everything_arrives_once(clustered: Clust
     ):
         await clustered.heard_from_all(time.time())
         killed_at = time.time()
-        ended = [clustered.end(name, signal.SIGKILL) for name in (_node(where.leader), hub)]
+        ended = [clustered.send(name, signal.SIGKILL) for name in (_node(where.leader), hub)]
         for before in ended:
             await clustered.back(before)
         await clustered.heard_from_all(time.time())
@@ -102,6 +103,23 @@ async def test_the_other_profile_goes_on_with_the_same_data(clustered: Clustered
     verdict = judge(clustered.hub_url, clustered.databases)
     assert (verdict.lost, verdict.double) == (0, 0)
     assert [mesh.value(f"instance_{name}", WHO) for name in INSTANCES] == before
+
+
+def test_a_standby_stops_before_its_primary_and_the_servers_last(
+    scratch: Path, initialised: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "shop").mkdir()
+    with new_mesh(scratch) as mesh:
+        copied_postgres(initialised, scratch / "postgres")
+        with mesh.up("--profile", "cluster", tmp_path / "shop") as process:
+            again = mesh.run("up", "--profile", "single", tmp_path / "shop")
+            assert again.returncode == 3
+            assert "nats-1, nats-2, nats-3, centralcloud, centralcloud-standby, instance-shop" in again.stderr
+            assert mesh.run("down").returncode == 0
+            assert process.wait(1) == 0
+        assert mesh.all_gone()
+        stopped = (scratch / "stopped").read_text().splitlines()
+    assert stopped == [f"{name} with servers" for name in ("shop", "centralcloud-standby", "centralcloud")]
 
 
 def _health(url: str) -> int:

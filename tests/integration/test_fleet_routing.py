@@ -6,7 +6,7 @@ from bench.fleet_routing.gains import same
 from bench.fleet_routing.savings import ERRING, Case
 from bench.fleet_routing.stage import stage
 
-DAYS = 3
+DAYS = 2
 
 
 async def test_what_is_really_chosen_is_what_the_twin_in_memory_chooses() -> None:

@@ -8,6 +8,7 @@ from contextlib import asynccontextmanager
 
 import pytest
 from nats.aio.msg import Msg
+from nats.js.api import StorageType
 
 from shared.bus import Bus, settled
 from shared.embedded.nats import EmbeddedNats
@@ -79,7 +80,7 @@ async def test_no_bytes_deafen_who_listens(nats_server: EmbeddedNats, garbage: b
 async def test_no_bytes_in_a_stream_stop_who_fetches(nats_server: EmbeddedNats, garbage: bytes) -> None:
     async with listening(nats_server.url, []) as bus:
         jetstream = bus.jetstream()
-        await jetstream.add_stream(name="HOSTILE", subjects=["hostile.*"])
+        await jetstream.add_stream(name="HOSTILE", subjects=["hostile.*"], storage=StorageType.MEMORY)
         try:
             await say(nats_server.url, garbage, b"PUB hostile.a 4\r\nwell\r\n")
             subscription = await jetstream.pull_subscribe("hostile.*", durable="hub")

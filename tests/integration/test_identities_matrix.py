@@ -41,7 +41,7 @@ class Rule(NamedTuple):
 
 
 RULES: Final = {
-    "learned": Rule(INSTANCE, HUB),
+    "learned": Rule(INSTANCE | HUB, HUB),
     "learnedPublic": Rule(NOBODY, frozenset({"observer"})),
     "receipt": Rule(HUB, INSTANCE),
     "sync": Rule(INSTANCE, HUB),

@@ -201,7 +201,7 @@ def refusals(central: Hub) -> dict[str, int]:
         sample.labels["reason"]: int(sample.value)
         for family in central.metrics.registry.collect()
         for sample in family.samples
-        if sample.name == "flocklore_signatures_refused_total"
+        if sample.name == "flocklore_signatures_refused_total" and sample.value
     }
 
 

@@ -47,7 +47,9 @@ async def test_another_event_in_the_same_place_is_set_aside_and_the_instance_rot
     async with both(url, make_database(), make_database()) as (central, one), plain_client(url) as clone:
         await learn(one.engine, range(5))
         epoch = (await one.confirms_all()).epoch
-        await send(clone, envelope(2, [event(number, files=9) for number in range(50, 53)], epoch))
+        await send(
+            clone, envelope(2, [event(number, files=9) for number in range(50, 53)], epoch), signer=await one.signer()
+        )
         await one.rotates()
         await one.confirms_all()
         assert await scalar(central.engine, FORKS) == 1
@@ -62,7 +64,9 @@ async def test_what_a_clone_said_further_on_is_void_once_the_instance_said_every
     async with both(url, make_database(), make_database()) as (central, one), plain_client(url) as clone:
         await learn(one.engine, range(5))
         epoch = (await one.confirms_all()).epoch
-        await send(clone, envelope(6, [event(50, files=9), event(1, files=9, version=7)], epoch))
+        await send(
+            clone, envelope(6, [event(50, files=9), event(1, files=9, version=7)], epoch), signer=await one.signer()
+        )
         await one.rotates()
         await one.confirms_all()
         assert await scalar(central.engine, OBSERVED) == 5
@@ -73,7 +77,7 @@ async def test_what_a_clone_said_beyond_a_gap_is_noticed_too(url: str, make_data
     async with both(url, make_database(), make_database()) as (central, one), plain_client(url) as clone:
         await learn(one.engine, range(5))
         epoch = (await one.confirms_all()).epoch
-        await send(clone, envelope(9, [event(50)], epoch))
+        await send(clone, envelope(9, [event(50)], epoch), signer=await one.signer())
         await one.rotates()
         await one.confirms_all()
         assert await scalar(central.engine, OBSERVED) == 5

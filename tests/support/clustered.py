@@ -81,7 +81,7 @@ class Clustered:
         assert leader is not None
         return leader
 
-    def end(self, name: str, number: signal.Signals) -> PartStatus:
+    def send(self, name: str, number: signal.Signals) -> PartStatus:
         """Send a signal to a part; returns what it was."""
         before = self.part(name)
         assert before.process is not None

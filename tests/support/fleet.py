@@ -16,7 +16,7 @@ from centralcloud.ingest.presence import Presence
 from centralcloud.store.presence import Patience
 from instance.config import InstanceSettings, Sharing
 from instance.speaker import enrol
-from instance.store import outbox
+from instance.store import outbox, signing_key
 from instance.store.identity import Identity
 from instance.sync.receipts import Receipts
 from instance.sync.uplink import Uplink
@@ -27,6 +27,7 @@ from shared.bus import Bus
 from shared.errors import UnreachableError
 from shared.lease import Lease
 from shared.metrics import Metrics
+from shared.signing import Signer
 from tests.support.databases import central_engine, instance_engine
 from tests.support.lifecycle import started
 from tests.support.patterns import scalar
@@ -104,6 +105,11 @@ class Spoke:
 
         await eventually(check, timeout_seconds, what="everything confirmed")
         return await self.standing()
+
+    async def signer(self) -> Signer | None:
+        """What it signs with: a clone has it, too."""
+        async with self.engine.connect() as connection:
+            return await signing_key.get(connection)
 
     async def rotates(self, timeout_seconds: float = 10.0) -> None:
         """Wait until it has begun a new epoch."""

@@ -31,7 +31,7 @@ def place(*parts: Any) -> str:
     return base64.urlsafe_b64encode(json.dumps(parts).encode()).decode().rstrip("=")
 
 
-_PARTS: Final = (
+_PARTS: Final[tuple[Any, ...]] = (
     0, 1, -1, 2**31, 2**63 - 1, 2**63, 10**400, 1.5, "", "\0", "f" * 32, "2026-01-01T00:00:00Z", "2026-01-01T00:00:00",
     "0001-01-01T00:00:00+23:59", "9999-12-31T23:59:59-23:59", None, [], {},
 )  # fmt: skip

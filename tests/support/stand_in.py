@@ -35,13 +35,15 @@ def main(name: str) -> None:
     finally:
         also_now = _finds_its_servers()
         with (Path(os.environ["FLOCKLORE_STATE_DIR"]) / "stopped").open("a") as file:
-            file.write(f"{os.environ.get('INSTANCE_ID', name)} {'with' if also_now else 'without'} servers\n")
+            me = os.environ.get("INSTANCE_ID") or os.environ.get("WORKER_ID") or name
+            file.write(f"{me} {'with' if also_now else 'without'} servers\n")
 
 
 def _finds_its_servers() -> bool:
-    address = urlsplit(os.environ["NATS_URL"])
+    addresses = [urlsplit(url) for url in os.environ["NATS_URL"].split(",")]
     try:
-        socket.create_connection((address.hostname, address.port or 0)).close()
+        for address in addresses:
+            socket.create_connection((address.hostname, address.port or 0)).close()
         psycopg.connect(os.environ["DATABASE_URL"]).close()
     except (OSError, psycopg.OperationalError):
         return False

@@ -16,6 +16,7 @@ from schemas.envelope import Batch, Envelope, Source
 from schemas.events import CodePatternLearned
 from schemas.headers import MESSAGE_ID
 from schemas.subjects import Sender
+from shared.signing import Signer
 from tests.support.patterns import TOPIC, fingerprint, repository_key
 
 EPOCH = "0" * 31 + "1"
@@ -57,8 +58,17 @@ def envelope(first_seq: int, events: Sequence[bytes], epoch: str = EPOCH) -> byt
     )
 
 
-async def send(client: Client, body: bytes, *, sender: Sender = ONE, message_id: str | None = None) -> bool:
+async def send(
+    client: Client,
+    body: bytes,
+    *,
+    sender: Sender = ONE,
+    message_id: str | None = None,
+    signer: Signer | None = None,
+) -> bool:
     """Publish an envelope about code patterns; returns whether JetStream swallowed it as a duplicate."""
-    headers = {MESSAGE_ID: message_id} if message_id else None
-    acknowledged = await client.jetstream().publish(subjects.learned(TOPIC, sender), body, headers=headers)
+    subject = subjects.learned(TOPIC, sender)
+    headers = {MESSAGE_ID: message_id} if message_id else {}
+    headers |= signer.seal(subject, message_id or "", body) if signer else {}
+    acknowledged = await client.jetstream().publish(subject, body, headers=headers or None)
     return bool(acknowledged.duplicate)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from mesh.front import Front
+from mesh.front import Chosen, Front
 from mesh.plan import CENTRALCLOUD, Addresses, Instance, plan_daemons
 from mesh.profiles import CLUSTER, PROFILES, SINGLE, STANDBY
 from shared.config import Settings
@@ -36,11 +36,25 @@ def test_two_hubs_know_who_they_are_whatever_was_inherited() -> None:
     assert spoke.environment["WORKER_ID"] == "mine"
 
 
-@pytest.mark.parametrize("asked", [None, 29_180])
-def test_two_hubs_answer_on_two_ports_and_each_keeps_its_own(tmp_path: Path, asked: int | None) -> None:
-    def choose() -> list[int]:
-        return [Front(tmp_path, Settings(http_port=asked), place).choose() for place in range(2)]
+def fronts(state: Path, asked: int | None = None) -> tuple[Front, Front]:
+    """Of a primary and its standby."""
+    chosen = Chosen()
+    return Front(state, Settings(http_port=asked), chosen), Front(state, Settings(http_port=asked), chosen, place=1)
 
-    first, second = choose()
-    assert first < second
-    assert choose() == [first, second]
+
+@pytest.mark.parametrize("asked", [None, 0, 29_180])
+def test_two_hubs_answer_on_two_ports(tmp_path: Path, asked: int | None) -> None:
+    primary, standby = fronts(tmp_path, asked)
+    assert (primary.url, standby.url) == (None, None)
+    assert primary.choose() != standby.choose()
+    assert primary.url != standby.url
+
+
+def test_each_of_two_hubs_keeps_its_port_unless_the_other_has_it(tmp_path: Path) -> None:
+    before = [front.choose() for front in fronts(tmp_path)]
+    assert [front.choose() for front in fronts(tmp_path)] == before
+    (tmp_path / "http-standby.json").write_bytes((tmp_path / "http.json").read_bytes())
+    primary, standby = fronts(tmp_path)
+    assert standby.choose() == before[0]
+    assert primary.choose() > before[0]
+    assert standby.choose() == before[0]

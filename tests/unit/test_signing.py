@@ -87,7 +87,8 @@ def test_a_key_is_known_by_its_checksum_and_shows_no_secret() -> None:
     assert is_public_key(signer.public)
     assert SEED not in repr(signer)
     assert SEED not in f"{seal_of(signer, 'a.b', b'')}"
-    for wrong in ("", "U", SEED, signer.public[:20] + "AAAA" + signer.public[24:], signer.public.lower(), "Ü" * 56, signer.public + "\n"):
+    torn = f"{signer.public[:20]}AAAA{signer.public[24:]}"
+    for wrong in ("", "U", SEED, torn, signer.public.lower(), "\u00dc" * 56, f"{signer.public}\n"):
         assert not is_public_key(wrong)
 
 

@@ -3,9 +3,8 @@
 What the last model delivers is taken, accepted or not. A stage costs what it costs times the share of jobs that reach
 it; running the verifier costs nothing.
 
-Attempts after one rejection and after two are counted together, so a third attempt is held for as hard as a second. To
-hold it for harder would count the second rejection twice: in simulation plans of three were then foretold two points of
-success too few.
+Attempts after one rejection and after two are counted together, and foretold together: second ones a little worse than
+they are and third ones a little better. In simulation plans of three are then foretold a point of success too much.
 """
 
 from __future__ import annotations

@@ -25,6 +25,7 @@ pytestmark = pytest.mark.chaos
 CALM_SECONDS: Final = 20.0
 """So long nothing is done to it first, to see what is usual."""
 
+FROZEN_SECONDS: Final = 10.0
 COMMIT_GAP_SECONDS_MAX: Final = 60.0
 ANSWER_GAP_SECONDS_MAX: Final = 30.0
 
@@ -68,7 +69,17 @@ class Watched:
     async def end(self, name: str, number: signal.Signals) -> None:
         """End a part and wait until it is back and all is as before."""
         window = Window(f"{number.name} {name}", time.time())
-        await self.clustered.back(self.clustered.end(name, number))
+        await self.clustered.back(self.clustered.send(name, number))
+        await self._as_before(window)
+
+    async def freeze_two(self) -> None:
+        """Have two of three NATS servers stand still: the third can do nothing alone."""
+        window = Window(f"SIGSTOP two servers for {FROZEN_SECONDS:g} s", time.time())
+        for number in (signal.SIGSTOP, signal.SIGCONT):
+            for name in NODES[1:]:
+                self.clustered.send(name, number)
+            if number == signal.SIGSTOP:
+                await asyncio.sleep(FROZEN_SECONDS)
         await self._as_before(window)
 
     async def end_all(self, directories: list[Path]) -> None:
@@ -127,6 +138,7 @@ async def test_any_one_process_may_end_and_all_in_turn(clustered: Clustered, dir
             await watched.end(name, signal.SIGKILL)
         for name in ROLLING:
             await watched.end(name, signal.SIGINT if name == "postgres" else signal.SIGTERM)
+        await watched.freeze_two()
         await watched.end_all(directories)
     await clustered.settled()
     verdict = judge(clustered.hub_url, clustered.databases)
