@@ -22,7 +22,7 @@ from shared.database import POOL_OVERFLOW, POOL_SIZE
 from shared.errors import FlockloreError
 from shared.gauges import Reading
 from shared.metrics import Metrics
-from shared.service import Service
+from shared.service import Service, together
 
 log = structlog.get_logger(__name__)
 
@@ -55,9 +55,7 @@ class Meter(Service):
 
     async def run(self) -> None:
         """Take each measure at its own pace, so that a slow one delays no other."""
-        async with asyncio.TaskGroup() as together:
-            for measure in self._measures:
-                together.create_task(self._repeat(measure), name=f"{self.name} {measure.what}")
+        await together(*map(self._repeat, self._measures))
 
     async def close(self) -> None:
         """Forget what was measured: it may not be true any more, or be somebody else's to say."""

@@ -14,7 +14,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from shared.database import transaction
 from shared.errors import TransientError
-from shared.service import Service
+from shared.service import Service, together
 
 log = structlog.get_logger(__name__)
 
@@ -55,9 +55,7 @@ class Notices(Service):
 
     async def run(self) -> None:
         """Hear and speak; a database that is away is waited for."""
-        async with asyncio.TaskGroup() as group:
-            group.create_task(self._hear())
-            group.create_task(self._say_all())
+        await together(self._hear(), self._say_all())
 
     async def _hear(self) -> None:
         pause = SPOKEN_SECONDS

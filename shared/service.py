@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from typing import Any
 
 import structlog
@@ -126,3 +126,20 @@ async def first_end(services: Sequence[Service], stop: asyncio.Event | None = No
         for task in (stopping, *waiting):
             task.cancel()
         await asyncio.gather(stopping, *waiting, return_exceptions=True)
+
+
+async def together(*parts: Coroutine[Any, Any, None]) -> None:
+    """Run the parts of one service side by side; when one fails or the whole is cancelled, end all of them.
+
+    A task group would cancel each once. A cancellation is lost where it meets the very answer that `asyncio.wait_for`
+    waits for (Python 3.11), so each is cancelled until it gives in, however often we are cancelled ourselves.
+    """
+    tasks = [asyncio.create_task(part) for part in parts]
+    try:
+        await asyncio.gather(*tasks)
+    finally:
+        while unfinished := [task for task in tasks if not task.done()]:
+            for task in unfinished:
+                task.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await asyncio.wait(unfinished, timeout=CANCEL_AGAIN_SECONDS)

@@ -33,7 +33,7 @@ from shared.bus import Bus
 from shared.database import wait_until_reachable
 from shared.errors import UnreachableError
 from shared.metrics import Metrics
-from shared.service import CANCEL_AGAIN_SECONDS, Service
+from shared.service import Service, together
 
 log = structlog.get_logger(__name__)
 
@@ -101,11 +101,7 @@ class Ingest(Service):
 
     async def run(self) -> None:
         """Go on for ever; whatever is away is waited for, and what was not acknowledged comes again."""
-        tasks = [asyncio.create_task(self._fetch_for_ever()), asyncio.create_task(self._commit_for_ever())]
-        try:
-            await asyncio.gather(*tasks)
-        finally:
-            await _end(tasks)
+        await together(self._fetch_for_ever(), self._commit_for_ever())
 
     async def close(self) -> None:
         """Let another hub have what is not committed."""
@@ -239,15 +235,3 @@ class Ingest(Service):
         for held in many:
             with contextlib.suppress(nats.errors.Error):
                 await held.message.nak(delay=delay_seconds)
-
-
-async def _end(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Cancel until all give in, however often we are cancelled ourselves: a task group would cancel them once.
-
-    A cancellation is lost where it meets the very answer that `asyncio.wait_for` waits for (Python 3.11).
-    """
-    while unfinished := [task for task in tasks if not task.done()]:
-        for task in unfinished:
-            task.cancel()
-        with contextlib.suppress(asyncio.CancelledError):
-            await asyncio.wait(unfinished, timeout=CANCEL_AGAIN_SECONDS)

@@ -87,7 +87,7 @@ async def test_what_one_hub_cannot_commit_comes_to_another_at_once(
         async def refuse(*_: object, **__: object) -> None:
             raise UnreachableError("deadlock detected")
 
-        monkeypatch.setattr(broken.ingest, "_transact", refuse)
+        monkeypatch.setattr(broken.ingest.committer, "_transact", refuse)
         await send(client, envelope(1, [event(1)]))
         async with hub(url, database_url) as other:
             await other.reaches("SELECT wm FROM watermarks", 1)
