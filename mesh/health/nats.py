@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -22,6 +23,8 @@ from shared.embedded.nodes import running_servers, running_urls
 from shared.embedded.paths import state_path
 from shared.errors import NotRunningError, UnreachableError
 from shared.passport import client_for, passport_of
+
+ErrorCallback = Callable[[Exception], Awaitable[None]]
 
 SKEW_SECONDS_MAX: Final = 2.0
 CONNECT_SECONDS: Final = 3
@@ -85,6 +88,16 @@ def skew(check: str, whose: str, ahead_seconds: float) -> Finding:
 
 
 async def _ask_server(where: list[str], settings: Settings) -> Answers:
+    async with connected(where, settings) as client:
+        information: dict[str, Any] = client._server_info  # noqa: SLF001 - nats-py shows only parts of the greeting
+        jetstream = bool(information.get("jetstream"))
+        stream, ahead = await ask_stream(client) if jetstream else ({}, None)
+        return Answers(str(information.get("version")), jetstream, stream, ahead)
+
+
+@asynccontextmanager
+async def connected(where: list[str], settings: Settings, heard: ErrorCallback | None = None) -> AsyncIterator[Client]:
+    """Give a connected client; `heard` is told of errors. UnreachableError when no server answers."""
     passport = passport_of(settings)
     client = client_for(passport, where)
     try:
@@ -93,7 +106,7 @@ async def _ask_server(where: list[str], settings: Settings) -> Answers:
             connect_timeout=CONNECT_SECONDS,
             allow_reconnect=False,
             max_reconnect_attempts=0,
-            error_cb=_ignore,
+            error_cb=heard or _ignore,
             inbox_prefix=inbox_prefix(passport.owner() or Sender(settings.tenant, _SENDER)).encode(),
             **passport.options(),
         )
@@ -101,15 +114,12 @@ async def _ask_server(where: list[str], settings: Settings) -> Answers:
         reason = str(failure) or type(failure).__name__
         raise UnreachableError(f"NATS at {', '.join(where)} does not answer ({reason}); check NATS_URL") from failure
     try:
-        information: dict[str, Any] = client._server_info  # noqa: SLF001 - nats-py shows only parts of the greeting
-        jetstream = bool(information.get("jetstream"))
-        stream, ahead = await _ask_stream(client) if jetstream else ({}, None)
-        return Answers(str(information.get("version")), jetstream, stream, ahead)
+        yield client
     finally:
         await client.close()
 
 
-async def _ask_stream(client: Client) -> tuple[dict[str, Any], float | None]:
+async def ask_stream(client: Client) -> tuple[dict[str, Any], float | None]:
     """Ask for the stream as the protocol has it: the reply carries the server's time."""
     before = time.time()
     try:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import stat
 import uuid
 from collections.abc import Iterator
@@ -11,21 +10,20 @@ from pathlib import Path
 from typing import Any, Final
 from urllib.parse import urlsplit
 
-import nats.errors
 from nats.aio.client import Client
 from psycopg import Connection
 
 from mesh.databases import find_databases
 from mesh.health.finding import Finding, error, ok, unknown, warning
-from mesh.health.nats import CONNECT_SECONDS, servers
-from schemas.subjects import STREAM, Sender, inbox_prefix, receipt
+from mesh.health.nats import ask_stream, servers
+from mesh.health.nats import connected as connected_to_nats
+from schemas.subjects import STREAM, Sender, receipt
 from shared.config import FILE_NAME, Settings
 from shared.database import connect_engine, transaction
 from shared.embedded.ports import LOOPBACK_HOSTS
-from shared.errors import UnreachableError
 from shared.grants import overlapping
 from shared.inspection import connected, scalar
-from shared.passport import PRODUCTION, client_for, passport_of
+from shared.passport import PRODUCTION, passport_of
 from shared.schedule import DAY
 
 REPLICAS_MIN: Final = 3
@@ -137,31 +135,15 @@ async def _one_holder(url: str) -> Finding:
 
 
 async def _ask(settings: Settings) -> list[Finding]:
-    where, passport = servers(settings), passport_of(settings)
-    owner = passport.owner()
+    where, owner = servers(settings), passport_of(settings).owner()
     denied = asyncio.Event()
 
     async def note(said: Exception) -> None:
         if "permissions violation" in str(said).lower():
             denied.set()
 
-    client = client_for(passport, where)
-    try:
-        await client.connect(
-            where,
-            connect_timeout=CONNECT_SECONDS,
-            allow_reconnect=False,
-            error_cb=note,
-            inbox_prefix=inbox_prefix(owner or Sender(settings.tenant, "doctor")).encode(),
-            **passport.options(),
-        )
-    except (nats.errors.Error, OSError, TimeoutError) as failure:
-        reason = str(failure) or type(failure).__name__
-        raise UnreachableError(f"NATS at {', '.join(where)} does not answer ({reason}); check NATS_URL") from failure
-    try:
+    async with connected_to_nats(where, settings, note) as client:
         return [_encrypted(client, where), await _apart(client, settings, owner, denied), *await _kept(client)]
-    finally:
-        await client.close()
 
 
 def _encrypted(client: Client, where: list[str]) -> Finding:
@@ -188,11 +170,9 @@ async def _apart(client: Client, settings: Settings, owner: Sender | None, denie
 
 
 async def _kept(client: Client) -> list[Finding]:
-    try:
-        reply = await client.request(f"$JS.API.STREAM.INFO.{STREAM}", b"", timeout=CONNECT_SECONDS)
-    except (nats.errors.Error, TimeoutError):
+    document, _ = await ask_stream(client)
+    if not document:
         return [unknown("replicas", f"nothing is told of the stream {STREAM} to who asks")]
-    document = json.loads(reply.data)
     replicas = document.get("config", {}).get("num_replicas", 0)
     if replicas < REPLICAS_MIN:
         fix = f"run three servers in a cluster, and set stream_replicas = {REPLICAS_MIN}"

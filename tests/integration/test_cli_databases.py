@@ -13,7 +13,7 @@ from click.testing import CliRunner
 from mesh.db_cli import db
 from shared.embedded.postgres import EmbeddedPostgres
 from shared.errors import Exit
-from tests.support.commands import document, invoke
+from tests.support.commands import document, elsewhere, invoke, with_databases
 from tests.support.servers import copied_postgres
 from tests.support.wait import eventually_sync
 
@@ -22,19 +22,12 @@ EPOCH = "0" * 32
 
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("FLOCKLORE_STATE_DIR", str(tmp_path / "state"))
-    for name in ("NATS_URL", "NATS_HOST", "INSTANCE_ID"):
-        monkeypatch.delenv(name, raising=False)
+    elsewhere(tmp_path, monkeypatch)
 
 
 @pytest.fixture
 def server(own_postgres: Callable[[], EmbeddedPostgres], monkeypatch: pytest.MonkeyPatch) -> EmbeddedPostgres:
-    """A PostgreSQL with the empty databases of a mesh."""
-    server = own_postgres()
-    server.ensure_database("centralcloud", "instance_ann")
-    monkeypatch.setenv("DATABASE_URL", server.dsn("postgres"))
-    return server
+    return with_databases(own_postgres(), monkeypatch)
 
 
 def watermarks(server: EmbeddedPostgres) -> list[tuple[str, int, int]]:

@@ -21,7 +21,7 @@ from shared.embedded.nats import EmbeddedNats
 from shared.embedded.postgres import EmbeddedPostgres
 from shared.errors import AlreadyRunningError, DegradedError, Exit, FlockloreError
 from tests.support.asking import hub_bus
-from tests.support.commands import invoke
+from tests.support.commands import elsewhere, invoke, with_databases
 from tests.support.databases import central_engine, instance_engine
 
 EPOCH = "0" * 32
@@ -29,19 +29,12 @@ EPOCH = "0" * 32
 
 @pytest.fixture(autouse=True)
 def _elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("FLOCKLORE_STATE_DIR", str(tmp_path / "state"))
-    for name in ("NATS_URL", "NATS_HOST", "INSTANCE_ID"):
-        monkeypatch.delenv(name, raising=False)
+    elsewhere(tmp_path, monkeypatch)
 
 
 @pytest.fixture
 def server(own_postgres: Callable[[], EmbeddedPostgres], monkeypatch: pytest.MonkeyPatch) -> EmbeddedPostgres:
-    """A PostgreSQL with the empty databases of a mesh."""
-    server = own_postgres()
-    server.ensure_database("centralcloud", "instance_ann")
-    monkeypatch.setenv("DATABASE_URL", server.dsn("postgres"))
-    return server
+    return with_databases(own_postgres(), monkeypatch)
 
 
 @pytest.fixture

@@ -18,6 +18,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from instance.config import InstanceSettings
 from instance.speaker import enrol
+from shared.embedded.postgres import EmbeddedPostgres
 from shared.errors import Exit
 from tests.support.databases import instance_engine
 
@@ -63,3 +64,18 @@ async def of_ann(database_url: str) -> AsyncIterator[AsyncEngine]:
     async with instance_engine(database_url) as engine:
         await enrol(engine, InstanceSettings(instance_id="ann"))
         yield engine
+
+
+def elsewhere(directory: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Run commands in an empty directory with a state of its own, and nothing said of NATS."""
+    monkeypatch.chdir(directory)
+    monkeypatch.setenv("FLOCKLORE_STATE_DIR", str(directory / "state"))
+    for name in ("NATS_URL", "NATS_HOST", "INSTANCE_ID"):
+        monkeypatch.delenv(name, raising=False)
+
+
+def with_databases(server: EmbeddedPostgres, monkeypatch: pytest.MonkeyPatch) -> EmbeddedPostgres:
+    """Give a PostgreSQL the empty databases of a mesh, and point commands at it."""
+    server.ensure_database("centralcloud", "instance_ann")
+    monkeypatch.setenv("DATABASE_URL", server.dsn("postgres"))
+    return server
