@@ -8,7 +8,7 @@ COMPILE := CUSTOM_COMPILE_COMMAND="make pins" $(BIN)/pip-compile --quiet --gener
 	--strip-extras --no-emit-index-url --no-emit-find-links --no-emit-trusted-host
 
 .DEFAULT_GOAL := help
-.PHONY: help up test unit check fix bench chaos pins
+.PHONY: help up test again unit check fix bench chaos pins
 
 help: ## Say what there is
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-7s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -18,6 +18,9 @@ up: $(INSTALLED) ## Start the local mesh; ARGS: directories to learn from
 
 test: $(INSTALLED) ## Run every test but the chaos runs, three at a time
 	$(BIN)/pytest --numprocesses=3 --dist=worksteal $(ARGS)
+
+again: $(INSTALLED) ## Run what failed last once more, one at a time
+	$(BIN)/pytest --last-failed --last-failed-no-failures=none $(ARGS)
 
 unit: $(INSTALLED) ## Run the tests that need no server
 	$(BIN)/pytest tests/unit tests/contract $(ARGS)

@@ -35,7 +35,7 @@ export function Question() {
       <h2>${asked.title}</h2>
       <p class="quiet">${asked.text}</p>
       ${asked.input && html`<label>${asked.input.label}<input class="field" ref=${field} type=${asked.input.type ?? "text"} min=${asked.input.min} max=${asked.input.max}
-        required=${asked.input.required} maxlength="200" value=${asked.input.value ?? ""} data-first /></label>`}
+        required=${asked.input.required} maxlength="200" defaultValue=${asked.input.value ?? ""} data-first /></label>`}
       <div class="acts"><button class="button" type="button" onClick=${() => close(false)}>Cancel</button>
         <button class=${`button first ${asked.danger ? "danger" : ""}`} type="submit" data-first=${asked.input ? null : true}>${asked.action}</button></div>
     </form><//>`;

@@ -42,7 +42,7 @@ async function revoke(one, reload) {
     danger: true,
     input: { label: "Reason, for whoever asks later" },
   });
-  const words = { version: one.version, by: "dashboard", reason: answer?.text };
+  const words = { by: "dashboard", reason: answer?.text }; // whatever version it is by now: merging makes new ones all the time
   if (answer && (await attempt(() => post(`insights/${part(one.id)}/revoke`, words), "Revoked; instances are being told."))) reload();
 }
 
@@ -52,8 +52,7 @@ async function restore(one, reload) {
     text: "It is merged again from what instances know now, and told to all of them.",
     action: "Restore",
   });
-  const words = { version: one.version, by: "dashboard" };
-  if (sure && (await attempt(() => post(`insights/${part(one.id)}/restore`, words), "Restored; it is active again once it is merged."))) reload();
+  if (sure && (await attempt(() => post(`insights/${part(one.id)}/restore`, { by: "dashboard" }), "Restored; it is active again once it is merged."))) reload();
 }
 
 const Act = ({ one, reload }) =>
