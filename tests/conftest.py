@@ -7,10 +7,16 @@ from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 from shared.embedded.nats import EmbeddedNats
 from shared.embedded.postgres import EmbeddedPostgres
 from tests.support.servers import Databases, copied_postgres, initialised_cluster, scratch_directory
+
+settings.register_profile("exploring", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("steady", settings.get_profile("exploring"), derandomize=True)
+settings.load_profile("steady")
+"""The same examples every time, however slow the machine; `pytest --hypothesis-profile=exploring` tries others."""
 
 
 @pytest.fixture(scope="session")
