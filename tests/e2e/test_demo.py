@@ -24,8 +24,8 @@ def test_the_demo_keeps_every_promise_and_leaves_nothing_behind(scratch: Path) -
         check=False,
         timeout=DEMO_SECONDS_MAX,
     )
+    assert done.returncode == 0, done.stdout + done.stderr
     told = json.loads(done.stdout)
-    assert done.returncode == 0, done.stderr
     assert told["ok"] is True
     assert [chapter["title"] for chapter in told["chapters"] if not chapter["ok"]] == []
     first = told["chapters"][1]["numbers"]

@@ -226,17 +226,14 @@ def test_alone_an_instance_needs_nothing_and_says_so(initialised: Path, tmp_path
             "FLOCKLORE_WORKSPACE": str(workspace),
             "FLOCKLORE_READY_FILE": str(ready),
         }
-        began = time.monotonic()
         with daemon("instance", told, state) as process:
             eventually_sync(ready.exists, 15, "ready")
-            took = time.monotonic() - began
             mesh.reaches("instance_alone", "SELECT count(*) FROM observations", timeout_seconds=30)
             assert mesh.value("instance_alone", "SELECT count(*) FROM outbox") == 0
             process.send_signal(signal.SIGTERM)
             said = communicated(process)
             assert process.returncode == 0
         assert "isolated: no NATS is configured" in said
-        assert took < 5
 
 
 def test_hubs_started_at_once_on_an_empty_database_both_serve(
