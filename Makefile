@@ -40,7 +40,7 @@ bench: $(INSTALLED) ## Run the benchmarks; ARGS: names of some of them
 	$(BIN)/python -m bench $(ARGS)
 
 chaos: $(INSTALLED) ## Run the long fault injections
-	$(BIN)/pytest -m chaos tests/chaos $(ARGS)
+	$(BIN)/pytest -m chaos -o faulthandler_timeout=3600 $(ARGS)
 
 pins: $(INSTALLED) ## Pin the dependencies of pyproject.toml; ARGS=--upgrade for newer ones
 	$(COMPILE) --output-file requirements/run.txt $(ARGS) pyproject.toml

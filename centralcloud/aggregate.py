@@ -23,6 +23,7 @@ from centralcloud.judge import judge_instances, weights
 from centralcloud.learning.fleet import Fleet, Held, fleet_of
 from centralcloud.learning.merge import Opinion, Tally, conclude, revoked, tallies
 from centralcloud.learning.observation import Observation
+from centralcloud.region.above import standing_in
 from centralcloud.store import changes, feedback, fleets, insights, observations, withdrawals
 from schemas.insights import Insight
 from shared.database import transaction
@@ -66,9 +67,10 @@ async def aggregate(
 
     `all` judges every instance, merges every waiting pattern and every insight of a language whose repositories or
     their weights changed, and finds near-duplicates. `new` is quick and leaves standing insights alone: it looks only
-    at patterns without an active insight, and at those that still have fewer than `SETTLED` instances and have won
-    one. The word of an instance not heard from for `half_life_days` weighs half; what fewer than `instances_min` know
-    is no insight. Raises `TransientError` when the database is away; what was committed until then stands.
+    at patterns without an active insight, at those that still have fewer than `SETTLED` instances and have won one,
+    and at those known from above, which stand in where the tenant's own instances are too few. The word of an instance
+    not heard from for `half_life_days` weighs half; what fewer than `instances_min` know is no insight. Raises
+    `TransientError` when the database is away; what was committed until then stands.
     """
     run = _Run(engine, tenant, scope, batch, half_life_days, instances_min)
     started = time.perf_counter()
@@ -170,16 +172,15 @@ class _Run:
         """Write what differs and cross off what is settled; whatever is left out waits for the next `all`."""
         previous = await insights.of_patterns(connection, self._tenant, taken)
         active_before = {name: one for name, one in previous.items() if one.state == "active"}
-        standing = (
-            {name for name, one in active_before.items() if one.instances >= SETTLED} if self._new_only else set()
-        )
+        standing = {name for name, one in active_before.items() if _is_settled(one)} if self._new_only else set()
         rows = await observations.of_patterns(connection, self._tenant, set(taken) - standing)
         found = tallies(Observation(**row) for row in rows)
         active, uncovered = await self._conclude(connection, found)
+        active |= await standing_in(connection, self._tenant, set(taken) - standing - uncovered - active.keys())
         taken_back = await withdrawals.among(connection, self._tenant, active)
         active = {name: one for name, one in active.items() if name not in taken_back}
         if self._new_only:
-            standing |= {name for name, one in active_before.items() if not _won_an_instance(one, active.get(name))}
+            standing |= {name for name, one in active_before.items() if not _is_news(one, active.get(name))}
             active = {name: one for name, one in active.items() if name not in standing}
         merged = {name: one for name, one in previous.items() if name not in standing | uncovered}
         written = await insights.write(connection, self._tenant, head, _differing(merged, found, active))
@@ -229,8 +230,13 @@ def _differing(previous: Mapping[str, Insight], found: Iterable[Tally], active: 
     return [wanted[name] for name in sorted(wanted) if wanted[name] != stored.get(name)]
 
 
-def _won_an_instance(before: Insight, now: Insight | None) -> bool:
-    return now is not None and now.instances > before.instances
+def _is_settled(insight: Insight) -> bool:
+    return insight.instances >= SETTLED and not insight.above
+
+
+def _is_news(before: Insight, now: Insight | None) -> bool:
+    """Whether an instance was won; what is known above changes there, and seldom."""
+    return before.above or (now is not None and (now.above or now.instances > before.instances))
 
 
 def _strength(insight: Insight) -> tuple[int, float, str]:

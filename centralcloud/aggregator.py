@@ -12,7 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from centralcloud.aggregate import AggregationResult, Scope, aggregate
 from centralcloud.announce import announce_insights
 from centralcloud.config import HALF_LIFE_DAYS, INSTANCES_MIN
-from centralcloud.store import changes, insights
+from centralcloud.store import changes, insights, samples
 from shared import tracing
 from shared.bus import Bus
 from shared.database import transaction
@@ -117,6 +117,7 @@ class Aggregator(Service):
         """Announce also what somebody else changed: another hub, or a person at the command line."""
         log.info("insights changed", tenant=result.tenant, scope=result.scope, changed=result.changed, head=result.head)
         async with transaction(self._engine) as connection:
-            summary = await insights.summary(connection, result.tenant)
+            is_heard_by_others = await samples.tenants(connection) != [result.tenant]
+            summary = None if is_heard_by_others else await insights.summary(connection, result.tenant)
         await announce_insights(self._bus, result, summary)
         self._announced[result.tenant] = result.head

@@ -24,18 +24,22 @@ from shared.bus import Bus
 
 PATTERNS_MAX: Final = 20
 SOURCE: Final = "/centralcloud"
+NOTHING_SAID: Final = AggregationSummary(total_patterns=0, code_patterns=0, architecture_patterns=0)
 
 
-async def announce_insights(bus: Bus, result: AggregationResult, summary: AggregationSummary) -> None:
-    """Tell the fleet that insights changed, and what the leading ones are now."""
-    active = [insight for insight in result.leading if insight.state == "active"]
+async def announce_insights(bus: Bus, result: AggregationResult, summary: AggregationSummary | None) -> None:
+    """Tell the fleet that insights changed, and what the leading ones are now.
+
+    Without a summary other tenants hear it, too: what changed is left out.
+    """
+    active = [insight for insight in result.leading if insight.state == "active"] if summary else []
     aggregation = PatternAggregation(
         timestamp=datetime.now(UTC),
         tenant=result.tenant,
         head=result.head,
         previous_head=result.previous_head,
         patterns=tuple(_line(insight) for insight in active[:PATTERNS_MAX]),
-        summary=summary,
+        summary=summary or NOTHING_SAID,
     )
     trace = traceparent()
     await _hint(bus, subjects.INSIGHTS_AGGREGATED, "pattern_aggregation", aggregation, trace)

@@ -11,6 +11,8 @@ import click
 
 from centralcloud.at_hand import tenant_option, with_database
 from centralcloud.keys_cli import keys
+from centralcloud.pinning_cli import PINNING
+from centralcloud.sharing_cli import tenants
 from shared.commandline import harmless, json_option, show, table
 from shared.errors import Exit
 
@@ -30,6 +32,9 @@ def centralcloud() -> None:
 
 
 centralcloud.add_command(keys)
+centralcloud.add_command(tenants)
+for command in PINNING:
+    tenants.add_command(command)
 
 
 @centralcloud.command()

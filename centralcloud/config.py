@@ -35,6 +35,10 @@ SCHEDULES: Final[Mapping[str, float]] = {
 class CentralcloudSettings(Settings, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """What centralcloud can be told, beside what both daemons can."""
 
+    database_read_url: str | None = None
+    """A replica of the database, or several; what is only read over HTTP is read there."""
+    database_read_stale_seconds: Seconds = 10.0
+    """A replica further behind is passed over: the primary is read."""
     stream_replicas: Annotated[int, Meta(ge=1, le=5)] = 1
     """3 in a NATS cluster of three or more."""
     suspect_seconds: Seconds = 30.0
@@ -55,6 +59,8 @@ class CentralcloudSettings(Settings, frozen=True, kw_only=True, forbid_unknown_f
     """The word of an instance not heard from for so long counts half."""
     insight_instances_min: Annotated[int, Meta(ge=INSTANCES_MIN, le=1_000)] = INSTANCES_MIN
     """What fewer instances know, those not counted that are set aside, is no insight; the same on every hub."""
+    region_delegate: Name | Literal[""] = ""
+    """The instance that tells what the hub above this region knows; empty: nobody is heard."""
     orchestrator_role: Literal["primary", "standby", ""] = ""
     """Of several hubs on one database one leads: a primary rather than a standby; empty: whoever comes first."""
     leadership_ttl_seconds: Seconds = 10.0

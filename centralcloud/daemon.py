@@ -14,28 +14,29 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from centralcloud import jobs
 from centralcloud.aggregator import Aggregator
 from centralcloud.config import CentralcloudSettings
+from centralcloud.connections import Engines, connect_engines
 from centralcloud.ingest.consumer import Ingest
 from centralcloud.ingest.flow import Pressure
 from centralcloud.ingest.presence import Presence
 from centralcloud.leadership import LEADER
 from centralcloud.measures import hub_measures, pressure_measure
 from centralcloud.queries.service import Queries
+from centralcloud.region.service import Listening, RegionQueries
 from centralcloud.schedules import schedule_table
 from centralcloud.store import MIGRATIONS, changes, tenancy
 from centralcloud.store.presence import Patience
-from centralcloud.store.sessions import limit_idle_transactions
 from centralcloud.wellbeing import health_of, watch_parts
 from shared import fires, leader, tracing
 from shared import log as logging
 from shared.bus import Bus
-from shared.database import connect_engine, wait_until_reachable
+from shared.database import wait_until_reachable
 from shared.embedded.attach import database
 from shared.errors import ConfigurationError, Exit
 from shared.jobs.meter import JobMeter
 from shared.jobs.worker import Worker
 from shared.jobs.workers import WorkerSettings
 from shared.leader import Leadership
-from shared.measuring import Meter, bus_measure, watch_pool
+from shared.measuring import Meter, bus_measure
 from shared.metrics import Metrics
 from shared.migrations import upgrade_in_thread
 from shared.nats_service import NatsService
@@ -73,29 +74,25 @@ async def build(settings: CentralcloudSettings) -> AsyncIterator[Sequence[Servic
     if not settings.nats_servers:
         raise ConfigurationError("nats_url: centralcloud needs NATS; set NATS_URL, or run `flocklore up`")
     async with database(settings.database_url, settings.state_dir, "centralcloud") as url:
-        engine, web_engine = (connect_engine(url, application=name) for name in ("centralcloud", "centralcloud web"))
-        for one in (engine, web_engine):
-            limit_idle_transactions(one)
-        services = _services(engine, web_engine, url, settings)
+        engines = connect_engines(url, settings)
+        services = _services(engines, url, settings)
         early = [service for service in services if service.name == "http"]
         try:
             for service in early:
                 await service.start()
-            await wait_until_reachable(engine)
+            await wait_until_reachable(engines.work)
             await upgrade_in_thread(url, MIGRATIONS)
-            await tenancy.prepare(engine)
+            await tenancy.prepare(engines.work)
             yield services
         finally:
             for service in early:
                 await service.stop()
-            await engine.dispose()
-            await web_engine.dispose()
+            await engines.dispose()
 
 
-def _services(engine: AsyncEngine, web_engine: AsyncEngine, url: str, settings: CentralcloudSettings) -> list[Service]:
-    metrics = Metrics()
-    watch_pool(metrics, "work", engine)
-    watch_pool(metrics, "web", web_engine)
+def _services(engines: Engines, url: str, settings: CentralcloudSettings) -> list[Service]:
+    metrics, engine = Metrics(), engines.work
+    engines.watch(metrics)
     bus = Bus(
         settings.nats_servers,
         client_name="centralcloud",
@@ -129,18 +126,19 @@ def _services(engine: AsyncEngine, web_engine: AsyncEngine, url: str, settings: 
     services: list[Service] = [bus, notices, Meter("meter", metrics, [bus_measure(bus, metrics)])]
     if settings.role in ANSWERING:
         Queries(engine, bus)
+        RegionQueries(engine, bus, region=settings.region, instances_min=settings.insight_instances_min)
     if settings.role in LEADING:
         services.append(Restarted(leadership, metrics))
     if settings.role in RECEIVING:
         services += _receiving(engine, bus, settings, metrics, arrived)
     services.append(_worker(engine, url, settings, metrics))
-    health = health_of(web_engine, bus, settings, name=_process_name(settings))
+    health = health_of(engines.web, bus, settings, name=_process_name(settings))
     NatsService(bus, health, name="centralcloud", process=health.instance_id)
     if settings.http_port is not None:
         from centralcloud.surface import show  # noqa: PLC0415 - a fifth of a second, for those that serve alone
 
         answers = settings.role in ANSWERING
-        services = [*show(web_engine, bus, notices, settings, metrics, health, answers=answers), *services]
+        services = [*show(engines, bus, notices, settings, metrics, health, answers=answers), *services]
     watch_parts(health, services)
     return [*services, health]
 
@@ -149,7 +147,9 @@ def _receiving(
     engine: AsyncEngine, bus: Bus, settings: CentralcloudSettings, metrics: Metrics, arrived: Callable[[], None]
 ) -> list[Service]:
     """Make the parts that take in; ingest may fail, and be started again, without the others noticing."""
-    presence = Presence(engine, bus, Patience(settings.silence_seconds, settings.suspect_seconds))
+    Listening(engine, bus, region=settings.region, delegate=settings.region_delegate)
+    patience = Patience(settings.silence_seconds, settings.suspect_seconds)
+    presence = Presence(engine, bus, patience, region=settings.region)
     ingest = Ingest(
         engine,
         bus,
@@ -158,6 +158,7 @@ def _receiving(
         on_commit=arrived,
         signatures=settings.signatures,
         events_per_minute=settings.ingest_events_per_minute,
+        region=settings.region,
     )
     pressure = Pressure(bus, ingest, settings.backlog_max)
     gauge = Meter("pressure meter", metrics, [pressure_measure(bus, pressure, metrics)])

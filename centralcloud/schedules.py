@@ -47,13 +47,15 @@ def schedule_table(engine: AsyncEngine, bus: Bus, aggregator: Aggregator, metric
 
 
 async def report_statistics(engine: AsyncEngine, bus: Bus) -> None:
-    """Count, keep and broadcast the numbers of every tenant."""
+    """Count and keep the numbers of every tenant; broadcast them where no other tenant hears it."""
     async with transaction(engine) as connection:
+        known = await samples.tenants(connection)
         measured = [await statistics.measure(connection, tenant) for tenant in await changes.tenants(connection)]
         for one in measured:
             await statistics.record(connection, one)
     for one in measured:
-        await announce_statistics(bus, one)
+        if known == [one.tenant]:
+            await announce_statistics(bus, one)
 
 
 async def clean_up(engine: AsyncEngine, kept_seconds: float = KEPT_SECONDS) -> None:

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import Final
 
-from sqlalchemy.ext.asyncio import AsyncEngine
-
 from centralcloud.config import CentralcloudSettings
+from centralcloud.connections import Engines
 from centralcloud.store import activity
 from centralcloud.web import api, pages
 from centralcloud.web.feed import Feed
@@ -15,6 +14,7 @@ from shared.bus import Bus
 from shared.health import Health
 from shared.metrics import Metrics
 from shared.notices import Notices
+from shared.replica import Replica
 from shared.restarting import Restarted
 from shared.service import Service
 from shared.web.surface import surface
@@ -23,7 +23,7 @@ TITLE: Final = "Flocklore centralcloud"
 
 
 def show(
-    engine: AsyncEngine,
+    engines: Engines,
     bus: Bus,
     notices: Notices,
     settings: CentralcloudSettings,
@@ -38,12 +38,15 @@ def show(
     """
     if not answers:
         return [surface(settings, metrics, health, title=TITLE)]
+    engine, replica = engines.web, _replica(engines, settings, metrics)
     feed = Feed(engine)
     notices.on(activity.CHANNEL, feed.wake)
     posts = Posts(
         engine, bus, settings.ingest_tokens, settings.tenant, posts_per_second=settings.http_requests_per_second
     )
-    endpoints = [*api.endpoints(engine, bus, settings, feed), *([posts.endpoint()] if settings.ingest_tokens else [])]
+    endpoints = api.endpoints(engine, bus, settings, feed, replica)
+    if settings.ingest_tokens:
+        endpoints.append(posts.endpoint())
     server = surface(
         settings,
         metrics,
@@ -53,4 +56,15 @@ def show(
         extra=pages.routes(),
         tenant_tokens=settings.tenant_tokens,
     )
-    return [server, Restarted(feed, metrics)]
+    if replica is not None:
+        health.watch(replica.name, replica.word)
+        health.replica = replica
+    return [server, Restarted(feed, metrics), *([replica] if replica else [])]
+
+
+def _replica(engines: Engines, settings: CentralcloudSettings, metrics: Metrics) -> Replica | None:
+    """Make what judges the reads; nothing is changed by them, whatever server answers."""
+    if engines.reads is None:
+        return None
+    reads = engines.reads.execution_options(postgresql_readonly=True)
+    return Replica(engines.web, reads, metrics, stale_seconds=settings.database_read_stale_seconds)

@@ -77,9 +77,22 @@ class InstanceSettings(Settings, frozen=True, kw_only=True, forbid_unknown_field
     routing_holdout: Share = 0.0
     """Share of choices that is given to the incumbent by lot, so that what advice saves is measured against it."""
 
+    region_nats_url: str | None = None
+    """NATS of a region: this instance is then its delegate, and studies what the region knows, no directory."""
+    region_nats_credentials: str | None = None
+    """Path of a credentials file for it."""
+    region_nats_tls_ca: str | None = None
+    """Path of the certificate of who signs its servers' ones."""
+    region_nats_tls_cert: str | None = None
+    """Path of this client's own certificate for it."""
+    region_nats_tls_key: str | None = None
+    """Path of the key to it; None: it is in the same file."""
+
     @property
     def roots(self) -> list[Path]:
-        """Directories to study, absolute, each once."""
+        """Directories to study, absolute, each once; a delegate studies none."""
+        if self.region_nats_url:
+            return []
         parts = [part for part in self.workspace.split(os.pathsep) if part] or ["."]
         return list(dict.fromkeys(Path(part).expanduser().resolve() for part in parts))
 

@@ -18,6 +18,7 @@ from instance.speaker import Speaker
 from instance.store import identity
 from shared import log as logging
 from shared import tracing
+from shared.connections import http_pool, work_pool
 from shared.database import connect_engine, transaction, wait_until_reachable
 from shared.embedded.attach import database, database_name
 from shared.errors import Exit
@@ -65,11 +66,13 @@ async def build(settings: InstanceSettings) -> AsyncIterator[Sequence[Service]]:
     """
     name = f"instance_{database_name(settings.instance_id or default_instance_id())}"
     async with database(settings.database_url, settings.state_dir, name) as url:
-        engine = connect_engine(url, application=f"flocklore {name}")
+        engine = connect_engine(url, application=f"flocklore {name}", pool=work_pool(settings))
+        web_engine = connect_engine(url, application=f"flocklore {name} web", pool=http_pool(settings))
         student = Student(engine, settings)
         metrics = Metrics()
         watch_pool(metrics, "work", engine)
-        shown = _shown(engine, settings, metrics)
+        watch_pool(metrics, "web", web_engine)
+        shown = _shown(web_engine, settings, metrics)
         try:
             if shown is not None:
                 await shown.server.start()
@@ -87,6 +90,7 @@ async def build(settings: InstanceSettings) -> AsyncIterator[Sequence[Service]]:
                 await shown.server.stop()
             await student.close()
             await engine.dispose()
+            await web_engine.dispose()
 
 
 def _shown(engine: AsyncEngine, settings: InstanceSettings, metrics: Metrics) -> Shown | None:

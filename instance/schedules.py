@@ -91,8 +91,10 @@ def _never(settings: InstanceSettings, *, hears: bool, says: bool) -> set[str]:
         never.add("embedding")
     if not settings.watch_transcripts:
         never.add("transcripts")
-    if settings.role == "read_only":
+    if settings.role == "read_only" or settings.region_nats_url:
         never |= {"pattern_mining", "pattern_sync", "results", "transcripts", "labels", "embedding"}
+    if settings.region_nats_url:
+        never.add("statistics")
     return never
 
 

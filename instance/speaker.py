@@ -21,6 +21,8 @@ from instance.agents.student import Student
 from instance.config import InstanceSettings
 from instance.measures import flow_measure, instance_measures
 from instance.naming import default_instance_id
+from instance.region.connection import region_bus
+from instance.region.delegate import ROLE, Delegate
 from instance.schedules import schedule_table
 from instance.store import identity, outbox, signing_key
 from instance.store.identity import Identity
@@ -104,20 +106,21 @@ class Speaker(Service):
         settings, engine, metrics = self._settings, self._engine, self._metrics
         me = await enrol(engine, settings)
         log.info("Registering instance", instance=me.instance_id, tenant=me.tenant)
-        if settings.isolated:
+        if settings.isolated and not settings.region_nats_url:
             log.warning("isolated: no NATS is configured, so what is learned stays here; set NATS_URL to share it")
             return [*self._schedules(None, None), self._meter()]
+        sender = Sender(me.tenant, me.instance_id)
         bus = Bus(
             settings.nats_servers,
             client_name=me.instance_id,
-            inbox_prefix=inbox_prefix(Sender(me.tenant, me.instance_id)),
+            inbox_prefix=inbox_prefix(sender),
             passport=passport_of(settings),
             metrics=metrics,
         )
         downlink = Downlink(engine, bus, me.tenant, metrics)
         if settings.role == "read_only":
             return [bus, downlink, *self._schedules(None, downlink), self._meter(bus_measure(bus, metrics))]
-        Advisor(engine, bus, settings, Sender(me.tenant, me.instance_id))
+        Advisor(engine, bus, settings, sender)
         source = Source(instance_id=me.instance_id, hostname=socket.gethostname(), environment=settings.environment)
         uplink = Uplink(engine, bus, lease, me, source, metrics)
         receipts = Receipts(
@@ -127,12 +130,28 @@ class Speaker(Service):
             metrics,
             sharing=settings.sharing,
             on_admitted=uplink.admitted.set,
+            on_turned_away=uplink.admitted.clear,
             on_due=uplink.wake,
         )
-        beats = Heartbeats(engine, bus, me, worker=self._worker, every_seconds=settings.heartbeat_seconds)
+        beats = Heartbeats(
+            engine,
+            bus,
+            me,
+            worker=self._worker,
+            every_seconds=settings.heartbeat_seconds,
+            role=ROLE if settings.region_nats_url else None,
+            admitted=uplink.admitted,
+        )
         self._student.on_said = uplink.wake
-        meter = self._meter(bus_measure(bus, metrics), flow_measure(uplink.pace, metrics))
-        return [bus, receipts, beats, uplink, downlink, *self._schedules(receipts, downlink), meter]
+        links: list[Service] = [bus]
+        nearest = bus
+        if settings.region_nats_url:
+            nearest = region_bus(settings, sender, metrics)
+            delegate = Delegate(engine, nearest, bus, lease, sender, settings, on_said=uplink.wake)
+            downlink.on_applied = delegate.wake
+            links = [nearest, delegate]  # it decides on the other connection
+        meter = self._meter(bus_measure(nearest, metrics), flow_measure(uplink.pace, metrics))
+        return [*links, receipts, beats, uplink, downlink, *self._schedules(receipts, downlink), meter]
 
     def _meter(self, *further: Measure) -> Meter:
         measures = instance_measures(self._engine, self._metrics, self._settings.region)

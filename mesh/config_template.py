@@ -7,6 +7,7 @@ from typing import Final
 TEMPLATE: Final = """\
 # Settings of Flocklore. The environment comes before this file, flags before the environment:
 # FLOCKLORE_<NAME> sets any of these; INSTANCE_ID, DATABASE_URL, NATS_URL, NATS_HOST, NATS_PORT work as they are.
+# Of URLs and tokens <NAME>_FILE is the path of a file that holds it: DATABASE_URL_FILE, FLOCKLORE_HTTP_TOKEN_FILE.
 # What stands here is the default or, where that is nothing, an example. `flocklore config show` tells what is in force.
 
 # ---- for both daemons ----
@@ -16,6 +17,9 @@ TEMPLATE: Final = """\
 # region = ""
 # state_dir = "/var/lib/flocklore"      # where the embedded servers keep their data
 # database_url = "postgresql://flocklore@db.example.org/flocklore"    # PostgreSQL 15+; without it an embedded one
+# database_pool_size = 5                # connections that stay open for work, and as many for HTTP
+# database_pool_overflow = 5            # and so many more of either while they are needed
+# database_wait_seconds = 1.0           # who asks over HTTP and would wait longer for one is told to ask again
 # nats_url = "nats://nats.example.org:4222"                           # one or several, comma-separated
 # nats_host = "nats.example.org"        # the same in two parts
 # nats_port = 4222
@@ -59,6 +63,11 @@ TEMPLATE: Final = """\
 # routing_forbidden = "slow-model"      # never these, comma-separated
 # routing_only = "small,large"          # these alone may be chosen; empty: all that are known
 # routing_holdout = 0.0                 # share of choices that is the incumbent by lot, to measure advice against
+# region_nats_url = "nats://nats.eu.example.org:4222"    # makes it the delegate of this region (`region`)
+# region_nats_credentials = "/etc/flocklore/eu.creds"    # as nats_credentials, for the region's NATS
+# region_nats_tls_ca = "/etc/flocklore/eu-ca.pem"        # as nats_tls_ca
+# region_nats_tls_cert = "/etc/flocklore/eu-client.pem"  # as nats_tls_cert
+# region_nats_tls_key = "/etc/flocklore/eu-client.key"   # as nats_tls_key
 
 [instance.queues]
 # default = 10                          # the queues this process serves, and how many jobs at once; by default all
@@ -70,12 +79,15 @@ TEMPLATE: Final = """\
 # orchestrator_role = "primary"         # of several on one database: primary or standby
 # leadership_ttl_seconds = 10.0         # so long after the death of the leader another leads
 # leadership_check_seconds = 5.0
+# database_read_url = "postgresql://flocklore@replica.example.org/hub"    # what is only read over HTTP is read there
+# database_read_stale_seconds = 10.0    # a replica further behind is passed over
 # stream_replicas = 1                   # 3 in a NATS cluster of three or more
 # backlog_max = 5000                    # above so many events that wait, instances are asked to slow down
 # suspect_seconds = 30.0                # a holder silent for so long may be replaced
 # silence_seconds = 7.5                 # ... and this long by a restart of its own database
 # half_life_days = 90.0                 # the word of an instance silent for so long counts half
 # insight_instances_min = 2             # what fewer instances know is no insight; the same on every hub
+# region_delegate = "eu"                # the instance that tells what the hub above this region knows; by default none
 # signatures = "known"                  # "required": what is not signed is refused; "off": nobody looks at them
 # ingest_events_per_minute = 100000     # of one instance, in one process: what is above it waits
 

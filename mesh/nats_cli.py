@@ -80,7 +80,10 @@ def init(
 @nats.command("add-instance")
 @about_somebody
 @click.option("--kind", type=click.Choice(_KINDS), default="instance", show_default=True, help="What it may do.")
-def add_instance(*, name: str, tenant: str, kind: Any, directory: Path | None, as_json: bool) -> None:
+@click.option("--region-delegate", is_flag=True, help="An instance that also tells this region what others know.")
+def add_instance(
+    *, name: str, tenant: str, kind: Any, region_delegate: bool, directory: Path | None, as_json: bool
+) -> None:
     """Admit NAME, and write its credentials.
 
     An instance speaks for itself alone. A read_only one takes insights and asks questions. An observer hears what is
@@ -89,7 +92,9 @@ def add_instance(*, name: str, tenant: str, kind: Any, directory: Path | None, a
     from mesh.identities.office import Office
     from mesh.identities.permissions import identity
 
-    one = identity(tenant, name, kind)
+    if region_delegate and kind != "instance":
+        raise UsageError("a region's delegate is an instance: leave --kind out")
+    one = identity(tenant, name, "delegate" if region_delegate else kind)
     _show(Office(_place(directory)).add(one), as_json=as_json, identity=one.label)
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shared.config import ENVIRONMENT_PREFIX
+from shared.config import ENVIRONMENT_PREFIX, FILE_SUFFIX
 from shared.errors import UsageError
 
 CENTRALCLOUD = "centralcloud"
@@ -165,8 +165,9 @@ def _common_environment(addresses: Addresses, inherited: Mapping[str, str]) -> d
 
 
 def _without(environment: Mapping[str, str], said: Collection[str]) -> dict[str, str]:
-    """Leave out what we say ourselves, also where it is written with the prefix."""
+    """Leave out what we say ourselves, also where it is written with the prefix, or names a file."""
     ours = {name.removeprefix(ENVIRONMENT_PREFIX) for name in said}
+    ours |= {name + FILE_SUFFIX for name in ours}
     return {name: value for name, value in environment.items() if name.removeprefix(ENVIRONMENT_PREFIX) not in ours}
 
 

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 import click
 
@@ -82,6 +82,8 @@ def _secrets(*many: Settings) -> Iterator[str]:
     """The values of settings that are secret: tokens, and passwords in URLs."""
     import msgspec
 
+    from shared.config import passwords
+
     for settings in many:
         for key, value in msgspec.structs.asdict(settings).items():
             if key.endswith("_token") and value:
@@ -89,4 +91,4 @@ def _secrets(*many: Settings) -> Iterator[str]:
             elif key.endswith("_tokens") and value:
                 yield from map(str, value.values())
             elif key.endswith("_url") and value:
-                yield from (unquote(password) for url in str(value).split(",") if (password := urlsplit(url).password))
+                yield from (form for password in passwords(str(value)) for form in {password, unquote(password)})

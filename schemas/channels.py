@@ -8,7 +8,8 @@ from typing import Final, Literal, NamedTuple
 from schemas import subjects
 from schemas.subjects import Sender, Topic
 
-Party = Literal["instance", "centralcloud", "broker", "subscriber"]
+Party = Literal["instance", "delegate", "centralcloud", "broker", "subscriber"]
+"""A delegate is an instance that may do more: speak for the hub above its region."""
 
 _SENDER: Final = Sender("{tenant}", "{instance}")
 _TOPIC: Final = Topic("{domain}", "{kind}")
@@ -204,6 +205,33 @@ CHANNELS: Final = (
         ("centralcloud",),
         "The fleet in numbers, now.",
         "statistics.reply",
+    ),
+    Channel(
+        "regionQuery",
+        subjects.REGION_QUERY,
+        "region.query",
+        "instance",
+        ("centralcloud",),
+        "Which region a hub is, and where a tenant belongs.",
+        "region.reply",
+    ),
+    Channel(
+        "resultsQuery",
+        subjects.RESULTS_QUERY,
+        "results.query",
+        "delegate",
+        ("centralcloud",),
+        "What the instances of a region have seen models do, together.",
+        "results.reply",
+    ),
+    Channel(
+        "told",
+        subjects.told(_SENDER),
+        "insights.told",
+        "delegate",
+        ("centralcloud",),
+        "A delegate tells its region's hub what the hub above knows, a page at a time.",
+        "told.reply",
     ),
     Channel(
         "statistics",

@@ -24,6 +24,7 @@ from schemas.insights import (
     WhyQuery,
 )
 from schemas.recommendations import RecommendationsPage, RecommendationsQuery
+from schemas.region import InsightsTold, RegionPage, RegionQuery, ResultsPage, ResultsQuery, ToldReply
 from schemas.replies import Response
 from schemas.routing_advice import Advice, RouteQuery
 from schemas.routing_pages import RoutingPage, RoutingQuery, RoutingUpdated
@@ -60,6 +61,12 @@ MESSAGES: Final[dict[str, Any]] = {
     "route.query": RouteQuery,
     "route.reply": Response[Advice],
     "flow": FlowHint,
+    "region.query": RegionQuery,
+    "region.reply": Response[RegionPage],
+    "results.query": ResultsQuery,
+    "results.reply": Response[ResultsPage],
+    "insights.told": InsightsTold,
+    "told.reply": Response[ToldReply],
 }
 """Append only: a name, once published, keeps its meaning."""
 

@@ -60,6 +60,8 @@ class Insight(Struct, frozen=True, kw_only=True):
     """Instances whose people kept it."""
     rejected: Count = 0
     """Instances whose people rejected it."""
+    above: bool = False
+    """Known beyond this region, and not enough within it: told by the hub above, and no evidence here."""
 
 
 class InsightsQuery(Struct, frozen=True, kw_only=True):

@@ -17,6 +17,7 @@ REPUBLISH_DESTINATION: Final = "intelligence.{{wildcard(1)}}.{{wildcard(2)}}.lea
 HEARTBEATS: Final = "system.heartbeat.*.*"
 GOODBYES: Final = "system.goodbye.*.*"
 SYNC_REQUESTS: Final = "intelligence.sync.*.*"
+TOLD: Final = "intelligence.told.*.*"
 FLOW: Final = "intelligence.flow.all"
 INSIGHTS: Final = "intelligence.insights.*"
 INSIGHTS_AGGREGATED: Final = "intelligence.insights.aggregated"
@@ -25,6 +26,8 @@ INSIGHTS_QUERY: Final = "intelligence.query.insights"
 WHY_QUERY: Final = "intelligence.query.why"
 CALIBRATION_QUERY: Final = "intelligence.query.calibration"
 ROUTING_QUERY: Final = "intelligence.query.routing"
+REGION_QUERY: Final = "intelligence.query.region"
+RESULTS_QUERY: Final = "intelligence.query.results"
 RECOMMENDATIONS_QUERY: Final = "intelligence.query.recommendations"
 INSTANCES_QUERY: Final = "intelligence.query.instances"
 STATISTICS_QUERY: Final = "intelligence.query.statistics"
@@ -70,6 +73,11 @@ def sync(sender: Sender) -> str:
 def route(sender: Sender) -> str:
     """Where an instance is asked which models to try on a task."""
     return f"intelligence.query.route.{sender.tenant}.{sender.instance}"
+
+
+def told(sender: Sender) -> str:
+    """Where a delegate tells its region what the hub above knows."""
+    return f"intelligence.told.{sender.tenant}.{sender.instance}"
 
 
 def heartbeat(sender: Sender) -> str:

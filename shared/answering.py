@@ -35,6 +35,8 @@ class Route(NamedTuple):
     subject: str
     query: type[Any]
     answer: Answer
+    foreign: Answer | None = None
+    """What answers who asks about another tenant than its own; None: nobody is answered that."""
 
 
 class ForeignTenantError(PermanentError):
@@ -71,7 +73,7 @@ class Answers:
                 with self.metrics.query_seconds.labels(route.subject).time():
                     outcome = await self._outcome(route, message)
                 self.metrics.queries.labels(route.subject, _code(outcome)).inc()
-                await _reply(message, outcome)
+                await reply(message, outcome)
 
         return handle
 
@@ -83,17 +85,19 @@ class Answers:
             return _failure(route, error)
 
     def begin(self, tenant: str) -> AbstractAsyncContextManager[AsyncConnection]:  # noqa: ARG002 - for who keeps tenants apart
-        """Begin the transaction in which a question about `tenant` is answered."""
+        """Begin the transaction in which a question of `tenant` is answered."""
         return transaction(self.engine)
 
     async def answer(self, route: Route, message: Msg) -> Any:
         """Return the data; raises when there is none to give, or not to who asks."""
         query = decode(message.data or b"{}", route.query)
-        tenant: str = self._tenant or query.tenant
-        if not _may_ask(message.reply, tenant):
-            raise ForeignTenantError(f"the reply subject is not one of tenant {tenant}")
-        async with asyncio.timeout(ANSWER_SECONDS_MAX), self.begin(tenant) as connection:
-            return await route.answer(connection, query)
+        about: str = self._tenant or query.tenant
+        asker = _asker(message.reply) or about
+        answer = route.answer if asker == about else route.foreign
+        if answer is None:
+            raise ForeignTenantError(f"the reply subject is not one of tenant {about}")
+        async with asyncio.timeout(ANSWER_SECONDS_MAX), self.begin(asker) as connection:
+            return await answer(connection, query)
 
 
 def _code(outcome: Any) -> str:
@@ -108,19 +112,20 @@ def _failure(route: Route, error: Exception) -> ErrorBody:
     return failure(ErrorCode.INTERNAL_ERROR, "an error where this is answered; its log says which")
 
 
-def _may_ask(reply: str, tenant: str) -> bool:
-    """Whether the answer goes to the tenant it is about: only its instances may listen below `_INBOX.<tenant>.`.
+def _asker(reply: str) -> str | None:
+    """Whose tenant the answer goes to: only its instances may listen below `_INBOX.<tenant>.`.
 
-    An inbox that names no tenant is what a broker without permissions has; nothing is kept apart there.
+    None for an inbox that names no tenant, which a broker without permissions has; nothing is kept apart there.
     """
     match reply.split("."):
-        case ["_INBOX", owner, instance, _, *_] if is_name(owner) and is_name(instance):
-            return owner == tenant
+        case ["_INBOX", tenant, instance, _, *_] if is_name(tenant) and is_name(instance):
+            return tenant
         case _:
-            return True
+            return None
 
 
-async def _reply(message: Msg, outcome: Any) -> None:
+async def reply(message: Msg, outcome: Any) -> None:
+    """Answer with data or an `ErrorBody`; an answer that NATS does not take is not given."""
     failed = isinstance(outcome, ErrorBody)
     response: Response[Any] = Response(
         timestamp=datetime.now(UTC),

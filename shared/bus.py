@@ -144,7 +144,7 @@ class Bus(Service):
         try:
             await asyncio.wait_for(self._client.drain(), DRAIN_SECONDS)
         except (nats.errors.Error, TimeoutError, OSError):
-            await self._client.close()
+            await _leave(self._client)
 
     async def _connect(self) -> None:
         self._closed.clear()
@@ -180,7 +180,7 @@ class Bus(Service):
                 **self._passport.options(),
             )
         except BaseException:
-            await client.close()
+            await _leave(client)
             raise
         client.options["allow_reconnect"] = True
         self._refused = False
@@ -234,16 +234,29 @@ class Bus(Service):
         if "permissions violation" in str(error).lower():
             log.error("NATS refused a subject; check this instance's permissions", error=str(error))
         if is_refusal(error):
-            self._replace_client()
+            self._replace_client(error)
 
-    def _replace_client(self) -> None:
-        """Give up a client that reconnects with credentials the server no longer takes."""
+    def _replace_client(self, error: Exception) -> None:
+        """Give up a client that reconnects with credentials or certificates that no longer hold."""
         if not self._refused:
-            log.error("NATS refuses these credentials; trying again with what their file says then")
+            log.error("NATS is refused, or refuses us; trying again with what the files say then", reason=str(error))
         self._refused = True
-        task = asyncio.create_task(self._client.close())  # not here: it would cancel the task that calls us
+        task = asyncio.create_task(self._leave_for_good(self._client))  # not here: it would cancel who calls us
         self._closing.add(task)
         task.add_done_callback(self._closing.discard)
+
+    async def _leave_for_good(self, client: Client) -> None:
+        await _leave(client)
+        if client is self._client:
+            await self._client_closed()
+
+
+async def _leave(client: Client) -> None:
+    """Close a client, which after a TLS handshake that failed waits for ever for the end of a connection."""
+    try:
+        await asyncio.wait_for(client.close(), DRAIN_SECONDS)
+    except TimeoutError:
+        log.debug("NATS client left, its connection was never made")
 
 
 async def settled(client: Client) -> None:

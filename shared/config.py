@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import tomllib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Final, Generic, Literal, TypeVar
-from urllib.parse import urlsplit, urlunsplit
 
 import msgspec
 from msgspec import Meta, Struct
@@ -17,6 +17,10 @@ from shared.errors import ConfigurationError
 
 FILE_NAME: Final = "flocklore.toml"
 ENVIRONMENT_PREFIX: Final = "FLOCKLORE_"
+
+POOL_SIZE: Final = 5
+POOL_OVERFLOW: Final = 5
+CONNECTIONS_MAX: Final = 1_000
 
 Seconds = Annotated[float, Meta(gt=0, le=7 * 86_400)]
 Port = Annotated[int, Meta(ge=1, le=65_535)]
@@ -32,7 +36,16 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
     state_dir: str | None = None
     """Where embedded servers keep their data; None: by the platform's convention."""
     database_url: str | None = None
-    """Any PostgreSQL 15+; None: an embedded one in the state directory."""
+    """Any PostgreSQL 15+; None: an embedded one in the state directory.
+
+    Of several servers, as in `postgresql://me@one:5432,two:5432/hub`, the one that takes changes.
+    """
+    database_pool_size: Annotated[int, Meta(ge=1, le=CONNECTIONS_MAX)] = POOL_SIZE
+    """How many connections to it stay open for work, and as many for what is asked over HTTP."""
+    database_pool_overflow: Annotated[int, Meta(ge=0, le=CONNECTIONS_MAX)] = POOL_OVERFLOW
+    """How many more of either are opened while they are needed."""
+    database_wait_seconds: Seconds = 1.0
+    """Who asks over HTTP and would wait longer for a connection is told to ask again."""
     nats_url: str | None = None
     """One or several servers, comma-separated."""
     nats_host: str | None = None
@@ -88,6 +101,9 @@ class Settings(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
         return [f"nats://{host}:{self.nats_port}"] if host else []
 
 
+_PASSWORD: Final = re.compile(r"(?P<before>://[^/?@:]*:|[?&]password=)(?P<secret>(?<=:)[^/?]*(?=@)|(?<==)[^&]*)")
+"""In an address: after the name of the user, up to the last @ before the path; or among what follows the path."""
+
 PLAIN_NAMES: Final = {
     "INSTANCE_ID": "instance_id",
     "WORKER_ID": "worker_id",
@@ -101,6 +117,12 @@ PLAIN_NAMES: Final = {
     "PORT": "http_port",
 }
 """Environment names that work without the prefix."""
+
+FILE_SUFFIX: Final = "_FILE"
+"""`DATABASE_URL_FILE` is the path of a file that holds what `DATABASE_URL` would; so for everything that is secret."""
+
+_SECRET: Final = ("_url", "_token", "_tokens")
+"""How the names of settings end in which there may be a secret."""
 
 S = TypeVar("S", bound=Settings)
 
@@ -128,9 +150,11 @@ def resolve(
 ) -> Resolved[S]:
     """Merge the layers and convert once; raises `ConfigurationError` naming the key and its origin."""
     fields = {field.name for field in msgspec.structs.fields(kind)}
+    told = _from_environment(environment, fields)
     layers = [
         *_file_layers(file, section),
-        ("environment", _from_environment(environment, fields)),
+        ("environment", told),
+        *_secret_layers(environment, fields, told),
         ("flag", {key: value for key, value in (flags or {}).items() if value is not None}),
     ]
     values: dict[str, Any] = {}
@@ -144,20 +168,16 @@ def resolve(
 def masked(key: str, value: Any) -> str:
     """Show a value without its secret: passwords in URLs, tokens."""
     text = "" if value is None else str(value)
-    if key.endswith(("_token", "_tokens")):
-        return "***" if value else text
-    if not key.endswith("_url"):
+    if not key.endswith(_SECRET):
         return text
-    return ",".join(_mask_url(url) for url in text.split(","))
+    if key.endswith("_url"):
+        return _PASSWORD.sub(lambda found: f"{found['before']}***", text)
+    return "***" if value else text
 
 
-def _mask_url(url: str) -> str:
-    parts = urlsplit(url)
-    if parts.password is None:
-        return url
-    user_and_host = parts.netloc.rsplit("@", 1)
-    user = user_and_host[0].split(":", 1)[0]
-    return urlunsplit(parts._replace(netloc=f"{user}:***@{user_and_host[1]}"))
+def passwords(url: str) -> list[str]:
+    """The passwords that one address, or several separated by commas, hold, as they are written there."""
+    return [found["secret"] for found in _PASSWORD.finditer(url) if found["secret"]]
 
 
 def _file_layers(file: Path | None, section: str) -> list[tuple[str, dict[str, Any]]]:
@@ -177,13 +197,40 @@ def _file_layers(file: Path | None, section: str) -> list[tuple[str, dict[str, A
 
 def _from_environment(environment: Mapping[str, str], fields: set[str]) -> dict[str, str]:
     """Take known names only; an empty value counts as not set."""
-    found = {}
-    for name, value in environment.items():
-        key = PLAIN_NAMES.get(name) or name.removeprefix(ENVIRONMENT_PREFIX).lower()
-        known = name in PLAIN_NAMES or name.startswith(ENVIRONMENT_PREFIX)
-        if known and key in fields and value != "":
-            found[key] = value
-    return found
+    keys = {name: _setting(name) for name, value in environment.items() if value != ""}
+    return {key: environment[name] for name, key in keys.items() if key in fields}
+
+
+def _secret_layers(
+    environment: Mapping[str, str], fields: set[str], told: Mapping[str, str]
+) -> Iterator[tuple[str, dict[str, str]]]:
+    """What stands in files that the environment names: a layer for each, so that its path is where it came from."""
+    for name, path in environment.items():
+        key = _setting(name.removesuffix(FILE_SUFFIX))
+        if path == "" or not name.endswith(FILE_SUFFIX) or key not in fields or not key.endswith(_SECRET):
+            continue
+        if key in told:
+            raise ConfigurationError(f"{key}: the environment has both a value and {name}; keep one of them")
+        yield path, {key: _secret(name, path)}
+
+
+def _secret(name: str, path: str) -> str:
+    """The text of a file without the line end that editors and templates leave; an empty one would open a door."""
+    try:
+        text = Path(path).read_text(encoding="utf-8").strip()
+    except (OSError, UnicodeDecodeError) as error:
+        reason = getattr(error, "strerror", None) or "it is no text"
+        raise ConfigurationError(f"{name}: cannot read {path}: {reason}; check the path") from error
+    if not text:
+        raise ConfigurationError(f"{name}: {path} is empty; write the secret into it, or do not name it")
+    return text
+
+
+def _setting(name: str) -> str:
+    """The setting that a variable of the environment is for; empty when it cannot be for one."""
+    if name in PLAIN_NAMES:
+        return PLAIN_NAMES[name]
+    return name.removeprefix(ENVIRONMENT_PREFIX).lower() if name.startswith(ENVIRONMENT_PREFIX) else ""
 
 
 def _convert(kind: type[S], values: Mapping[str, Any], origins: Mapping[str, str]) -> S:

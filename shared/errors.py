@@ -10,6 +10,7 @@
     |-- DegradedError         (5)  it works, but not as it should
     |-- ConfigurationError   (78)  a setting is wrong or missing; names the key
     |-- TransientError       (75)  may succeed later: retried with backoff
+    |   |-- OverloadedError       so much is asked at this moment that this had to be refused
     |   `-- UnreachableError (69)  a server does not answer
     `-- PermanentError        (1)  will never succeed as it is: set aside, counted, shown
         `-- ContractError     (1)  bytes that do not follow the wire contract
@@ -84,6 +85,10 @@ class TransientError(FlockloreError):
     """May succeed later; callers retry with backoff."""
 
     exit_code = Exit.TRY_AGAIN
+
+
+class OverloadedError(TransientError):
+    """So much is asked at this moment that this had to be refused."""
 
 
 class UnreachableError(TransientError):

@@ -5,14 +5,15 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import Awaitable, Callable, Collection, Mapping
-from typing import Any, Final, Literal, NamedTuple
+from typing import Any, Final, Literal, NamedTuple, Protocol
 
 import structlog
-from msgspec import Struct
+from msgspec import UNSET, Struct, UnsetType
 
 from shared.jobs.vitals import Vitals
 from shared.node import Gauge, Node
 from shared.service import Service
+from shared.staleness import Lag
 from shared.version import VERSION
 
 log = structlog.get_logger(__name__)
@@ -64,6 +65,14 @@ class Report(Struct, frozen=True, kw_only=True):
     streams: int
     queue_depth: int | None
     buffers: dict[str, int] | None
+    replica: Lag | UnsetType | None = UNSET
+    """How far behind the replica is that is read; null: it is not read; left out: there is none."""
+
+
+class Behind(Protocol):
+    """What knows how far behind a replica is."""
+
+    lag: Lag | None
 
 
 class Health(Service):
@@ -87,6 +96,8 @@ class Health(Service):
         self.sockets: Callable[[], tuple[int, int]] = lambda: (0, 0)
         """Connections that are open, and how many of them are streams."""
         self._survey = survey
+        self.replica: Behind | None = None
+        """The replica that is read, where there is one."""
         self.role = role
         self._buffers = buffers
         self._checks: dict[str, Check] = {}
@@ -149,6 +160,7 @@ class Health(Service):
             streams=streams,
             queue_depth=survey.vitals.waiting if survey else None,
             buffers=None if buffers is None else dict(buffers),
+            replica=UNSET if self.replica is None else self.replica.lag,
         )
 
 

@@ -8,7 +8,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, Final, Literal
-from urllib.parse import urlsplit
 
 import psycopg
 from msgspec import Struct
@@ -24,7 +23,11 @@ INSTANCE_PREFIX: Final = "instance_"
 CENTRAL: Final = "centralcloud"
 _CONNECT_SECONDS: Final = 5
 
-_OURS: Final = "SELECT datname FROM pg_database WHERE datname = %s OR starts_with(datname, %s) ORDER BY datname"
+_OURS: Final = """
+    SELECT datname FROM pg_database
+     WHERE (datname = %s OR starts_with(datname, %s)) AND has_database_privilege(datname, 'CONNECT')
+     ORDER BY datname
+"""
 _TABLES: Final = """
     SELECT to_regclass('uplink') IS NOT NULL, to_regclass('watermarks') IS NOT NULL,
            to_regclass('alembic_version') IS NOT NULL
@@ -68,7 +71,7 @@ def connected(url: str) -> Iterator[Connection[Any]]:
     not do what is asked.
     """
     try:
-        connection = psycopg.connect(_libpq(url), connect_timeout=_CONNECT_SECONDS, application_name="flocklore")
+        connection = psycopg.connect(url_of(url), connect_timeout=_CONNECT_SECONDS, application_name="flocklore")
     except psycopg.OperationalError as error:
         reason = str(error).strip().splitlines()[-1]
         raise UnreachableError(f"PostgreSQL does not answer ({reason}); check DATABASE_URL") from error
@@ -87,14 +90,14 @@ def connected(url: str) -> Iterator[Connection[Any]]:
 
 
 def find(url: str) -> list[Database]:
-    """The database `url` names, if it is ours, and those of its neighbours on the server that are called as ours."""
+    """The database `url` names, if it is ours, and its neighbours on the server called as ours, if it may go there."""
     with connected(url) as connection:
         neighbours = [name for (name,) in connection.execute(_OURS, [CENTRAL, INSTANCE_PREFIX])]
         itself = connection.info.dbname
         kind = kind_of(connection)
-    found = [Database(name=name, url=url_of(_libpq(url), name), kind=_kind_by_name(name)) for name in neighbours]
+    found = [Database(name=name, url=url_of(url, name), kind=_kind_by_name(name)) for name in neighbours]
     if kind is not None or (not found and itself != "postgres"):
-        found = [Database(name=itself, url=_libpq(url), kind=kind), *(one for one in found if one.name != itself)]
+        found = [Database(name=itself, url=url_of(url), kind=kind), *(one for one in found if one.name != itself)]
     return found
 
 
@@ -170,11 +173,6 @@ def needed_revision(kind: Kind) -> str:
 
 def _kind_by_name(name: str) -> Kind:
     return "centralcloud" if name == CENTRAL else "instance"
-
-
-def _libpq(url: str) -> str:
-    """The URL as libpq takes it, without the name of a SQLAlchemy driver."""
-    return url_of(url, urlsplit(url).path.lstrip("/"))
 
 
 def _one(connection: Connection[Any], statement: Any, *values: Any) -> Any:

@@ -15,10 +15,9 @@ import nats.errors
 import structlog
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine
-from sqlalchemy.pool import QueuePool
 
 from shared.bus import Bus
-from shared.database import POOL_OVERFLOW, POOL_SIZE
+from shared.connections import Connections
 from shared.errors import FlockloreError
 from shared.gauges import Reading
 from shared.metrics import Metrics
@@ -92,12 +91,13 @@ def bus_measure(bus: Bus, metrics: Metrics) -> Measure:
 
 
 def watch_pool(metrics: Metrics, name: str, engine: AsyncEngine) -> None:
-    """Show from now on how many connections of an engine are open, and how many of them in use: it knows at once."""
+    """Show from now on how many connections of an engine are open and in use, and for how long they are waited for."""
     pool = engine.pool
-    if isinstance(pool, QueuePool):
+    if isinstance(pool, Connections):
         metrics.database_connections.labels(name, "in_use").set_function(pool.checkedout)
         metrics.database_connections.labels(name, "idle").set_function(pool.checkedin)
-        metrics.database_connections_max.labels(name).set(POOL_SIZE + POOL_OVERFLOW)
+        metrics.database_connections_max.labels(name).set(pool.connections_max)
+        pool.on_wait = metrics.database_wait_seconds.labels(name).observe
 
 
 def _forget(measure: Measure) -> None:

@@ -149,6 +149,21 @@ class Metrics:
         self.database_connections_max = self._gauge(
             "flocklore_database_connections_max", "How many there may be", "pool"
         )
+        self.database_wait_seconds = self._histogram(
+            "flocklore_database_wait_seconds", "From wanting a connection to the database to having it, or not", "pool"
+        )
+        self.replica_lag_seconds = self._reading(
+            "flocklore_replica_lag_seconds", "How stale the replica is that is read, at most"
+        )
+        self.replica_lag_bytes = self._reading(
+            "flocklore_replica_lag_bytes", "Bytes of the log that it has still to replay"
+        )
+        self.replica_reads = self._counter(
+            "flocklore_replica_reads",
+            "Reads that could go to it, by where they went, and why to the primary",
+            "source",
+            "why",
+        )
         self.service_restarts = self._counter(
             "flocklore_service_restarts", "Parts that failed and were started again", "service"
         )

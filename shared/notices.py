@@ -12,7 +12,7 @@ from psycopg import AsyncConnection, sql
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
 
-from shared.database import transaction
+from shared.database import libpq_parameters, transaction
 from shared.errors import TransientError
 from shared.service import Service, together
 
@@ -22,7 +22,6 @@ SPOKEN_SECONDS: Final = 0.2
 """What is said again within this time is said once."""
 
 RETRY_SECONDS_MAX: Final = 5.0
-_CONNECT_SECONDS: Final = 5
 
 _SAY = text("SELECT pg_notify(:channel, :payload)")
 
@@ -70,10 +69,8 @@ class Notices(Service):
             pause = min(2 * pause, RETRY_SECONDS_MAX)
 
     async def _connect(self) -> AsyncConnection[tuple[object, ...]]:
-        url = self._engine.url.set(drivername="postgresql").render_as_string(hide_password=False)
-        return await AsyncConnection.connect(
-            url, autocommit=True, connect_timeout=_CONNECT_SECONDS, application_name="flocklore notices"
-        )
+        told = libpq_parameters(self._engine.url) | {"application_name": "flocklore notices"}
+        return await AsyncConnection.connect(**told, autocommit=True)
 
     async def _listen(self, connection: AsyncConnection[tuple[object, ...]]) -> None:
         for channel in self._heard:

@@ -111,9 +111,9 @@ def client_for(passport: Passport, servers: list[str]) -> Client:
 
 
 def is_refusal(error: Exception) -> bool:
-    """Whether the server refused who we are, or does so no more: only other credentials help."""
+    """Whether the server refused who we are, or we who it is: only what is in the files by now can help."""
     said = str(error).lower()
-    return any(words in said for words in _REFUSALS)
+    return isinstance(error, ssl.SSLError) or any(words in said for words in _REFUSALS)
 
 
 def _require_secret(url: str) -> None:

@@ -12,6 +12,7 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 
 from centralcloud.config import SignaturePolicy
 from centralcloud.ingest.arrivals import Arrival, DeadLetter, Lineage
+from centralcloud.ingest.border import Border
 from centralcloud.ingest.buffer import Held
 from centralcloud.ingest.commit import Committed, commit
 from centralcloud.ingest.signatures import Signatures
@@ -36,11 +37,13 @@ class Committer:
         metrics: Metrics,
         on_commit: Callable[[], None],
         signatures: SignaturePolicy = "known",
+        region: str = "",
     ) -> None:
         self._engine = engine
         self._bus = bus
         self._metrics = metrics
         self._on_commit = on_commit
+        self._border = Border(engine, region)
         self._signatures = Signatures(engine, metrics, signatures)
 
     async def take(self, batch: Sequence[Held]) -> None:
@@ -48,6 +51,7 @@ class Committer:
         arrivals = [held.found for held in batch if isinstance(held.found, Arrival)]
         letters = [held.found for held in batch if isinstance(held.found, DeadLetter)]
         with self._metrics.ingest_seconds.time():
+            arrivals, letters = await self._border.let_in(arrivals, letters)
             taken, refused = await self._signatures.sift(arrivals)
             batches = await self._commit(taken, [*letters, *refused])
         for held in batch:

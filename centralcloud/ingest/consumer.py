@@ -68,12 +68,13 @@ class Ingest(Service):
         on_commit: Callable[[], None],
         signatures: SignaturePolicy = "known",
         events_per_minute: int = EVENTS_PER_MINUTE,
+        region: str = "",
     ) -> None:
         super().__init__()
         self._engine = engine
         self._bus = bus
         self._replicas = replicas
-        self.committer = Committer(engine, bus, metrics, on_commit, signatures)
+        self.committer = Committer(engine, bus, metrics, on_commit, signatures, region)
         """What is done with a batch."""
         self._reconciled = -math.inf
         self._warned = -math.inf

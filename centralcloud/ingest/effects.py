@@ -50,8 +50,8 @@ class Effects:
         except InvalidMessageError as error:
             self.reject(raw, lineage, seq, str(error))
         else:
-            if flaw := _flaw(event):
-                self.reject(raw, lineage, seq, flaw)
+            if reason := flaw(event):
+                self.reject(raw, lineage, seq, reason)
             else:
                 self._sort(event, lineage, seq, void=void)
 
@@ -75,7 +75,7 @@ class Effects:
                 self.observations.append(_observation(event, lineage, seq))
 
 
-def _flaw(event: AnyEvent) -> str | None:
+def flaw(event: AnyEvent) -> str | None:
     """What is wrong with an event that can be read; None when nothing is."""
     if isinstance(event, ResultsLearned):
         return results.flaw(event.sums)

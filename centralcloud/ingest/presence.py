@@ -6,7 +6,6 @@ import asyncio
 import contextlib
 import time
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import Final, TypeVar
 
 import structlog
@@ -18,13 +17,15 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from centralcloud.ingest.admission import Admission
 from centralcloud.ingest.arrivals import Lineage
 from centralcloud.ingest.commit import GAPS_MAX
+from centralcloud.region.pinning import refusal
 from centralcloud.store import envelopes, presence, watermarks
 from centralcloud.store.presence import Heard, OtherHolder, Patience
 from schemas import subjects
-from schemas.codec import InvalidMessageError, decode, encode
-from schemas.replies import ErrorBody, ErrorCode, Response, failure
+from schemas.codec import InvalidMessageError, decode
+from schemas.replies import ErrorBody, ErrorCode, failure
 from schemas.subjects import Sender, sender_of
 from schemas.sync import Goodbye, Heartbeat, Receipt, SyncRequest
+from shared import answering
 from shared.bus import Bus
 from shared.database import transaction
 from shared.errors import UnreachableError
@@ -35,6 +36,8 @@ log = structlog.get_logger(__name__)
 T = TypeVar("T")
 
 WRITE_SECONDS: Final = 1.0
+HOLDERS_MAX: Final = 4
+"""Who may say that they speak for one instance between two writes: the registered one, a successor, a clone."""
 
 
 class Presence(Service):
@@ -45,14 +48,21 @@ class Presence(Service):
 
     name = "presence"
 
-    def __init__(self, engine: AsyncEngine, bus: Bus, patience: Patience | None = None) -> None:
+    def __init__(self, engine: AsyncEngine, bus: Bus, patience: Patience | None = None, *, region: str = "") -> None:
+        """`region` is where this is: tenants pinned to other ones are not admitted."""
         super().__init__()
-        self._heard: dict[tuple[Sender, str], tuple[Heartbeat, float]] = {}
+        self._region = region
+        self._heard: dict[Sender, dict[str, tuple[Heartbeat, float]]] = {}
         self._engine = engine
         self._patience = patience or Patience()
         bus.subscribe(subjects.SYNC_REQUESTS, self._answer_sync, queue="centralcloud")
         bus.subscribe(subjects.HEARTBEATS, self._heartbeat, queue="centralcloud")
         bus.subscribe(subjects.GOODBYES, self._goodbye, queue="centralcloud")
+
+    @property
+    def waiting(self) -> int:
+        """How many heartbeats are not written down yet."""
+        return sum(map(len, self._heard.values()))
 
     async def run(self) -> None:
         """Write down every second who was heard; while the database is away only who is heard again by then."""
@@ -63,16 +73,8 @@ class Presence(Service):
                     await self._write()
 
     async def _answer_sync(self, message: Msg) -> None:
-        outcome = await self._sync(message)
-        succeeded = isinstance(outcome, Receipt)
-        reply = Response[Receipt](
-            timestamp=datetime.now(UTC),
-            correlation_id=(message.headers or {}).get("correlation-id", ""),
-            success=succeeded,
-            data=outcome if isinstance(outcome, Receipt) else None,
-            error=outcome if isinstance(outcome, ErrorBody) else None,
-        )
-        await message.respond(encode(reply))
+        if message.reply:
+            await answering.reply(message, await self._sync(message))
 
     async def _sync(self, message: Msg) -> Receipt | ErrorBody:
         sender = sender_of(message.subject)
@@ -90,6 +92,9 @@ class Presence(Service):
     async def _receipt(self, sender: Sender, request: SyncRequest) -> Receipt | ErrorBody:
         lineage = Lineage(sender.tenant, sender.instance, request.epoch)
         async with transaction(self._engine) as connection:
+            refused = await refusal(connection, sender.tenant, self._region)
+            if refused is not None:
+                return refused
             other = await presence.claim(connection, sender, request, self._patience)
             if other is not None:
                 log.warning("refused a second holder", instance=sender.instance, hostname=request.hostname)
@@ -110,14 +115,19 @@ class Presence(Service):
 
     async def _heartbeat(self, message: Msg) -> None:
         sender, beat = sender_of(message.subject), _read(message, Heartbeat)
-        if sender is not None and beat is not None:
-            self._heard[sender, beat.holder] = (beat, time.monotonic())
+        if sender is None or beat is None:
+            return
+        heard = self._heard.setdefault(sender, {})
+        heard.pop(beat.holder, None)
+        heard[beat.holder] = (beat, time.monotonic())
+        if len(heard) > HOLDERS_MAX:
+            del heard[next(iter(heard))]
 
     async def _write(self) -> None:
         """Write down who was heard since the last time, the last word of each."""
         now = time.monotonic()
-        beats = [Heard(sender, beat, now - heard) for (sender, _), (beat, heard) in self._heard.items()]
-        self._heard.clear()
+        heard, self._heard = self._heard, {}
+        beats = [Heard(sender, beat, now - at) for sender, said in heard.items() for beat, at in said.values()]
         known = await self._note(beats)
         if known < len(beats):
             log.debug("heartbeats of unregistered holders", count=len(beats) - known)

@@ -6,7 +6,7 @@ from typing import Final
 
 from sqlalchemy.ext.asyncio import AsyncConnection
 
-from centralcloud.store import calibrations, insights, observations, registry, routing, statistics
+from centralcloud.store import calibrations, insights, observations, registry, routing, sharing, statistics
 from schemas.calibration import CalibrationPage, CalibrationQuery
 from schemas.codec import encode
 from schemas.insights import (
@@ -21,6 +21,7 @@ from schemas.insights import (
     WhyQuery,
 )
 from schemas.routing_pages import RoutingPage, RoutingQuery
+from shared.answering import ForeignTenantError
 from shared.errors import NotFoundError
 
 PAGE_BYTES_MAX: Final = 512 * 1024
@@ -31,8 +32,16 @@ async def insights_page(connection: AsyncConnection, query: InsightsQuery) -> In
     """Give the changes after `since`, as many as asked for and as fit into a message."""
     head = await insights.head(connection, query.tenant)
     changed = await insights.changed_since(connection, query.tenant, query.since, head, query.limit + 1)
-    page = _fitting(changed[: query.limit])
-    return InsightsPage(head=head, insights=tuple(page), complete=len(page) == len(changed))
+    return _page(head, changed, query.limit)
+
+
+async def shared_insights_page(connection: AsyncConnection, query: InsightsQuery) -> InsightsPage:
+    """Give what another tenant shares with the one that asks, as a page of insights; ForeignTenantError if nothing."""
+    if not await sharing.may_read(connection, query.tenant):
+        raise ForeignTenantError(f"tenant {query.tenant} shares nothing with the one of the reply subject")
+    head = await sharing.head(connection, query.tenant)
+    changed = await sharing.changed_since(connection, query.tenant, query.since, head, query.limit + 1)
+    return _page(head, changed, query.limit)
 
 
 async def calibration_page(connection: AsyncConnection, query: CalibrationQuery) -> CalibrationPage:
@@ -62,6 +71,12 @@ async def global_statistics(connection: AsyncConnection, query: StatisticsQuery)
 async def instances_page(connection: AsyncConnection, query: InstancesQuery) -> InstancesPage:
     """List the registry."""
     return InstancesPage(instances=await registry.list_instances(connection, query.tenant))
+
+
+def _page(head: int, changed: list[Insight], limit: int) -> InsightsPage:
+    """Of what was found when one more than `limit` was asked for."""
+    page = _fitting(changed[:limit])
+    return InsightsPage(head=head, insights=tuple(page), complete=len(page) == len(changed))
 
 
 def _fitting(changed: list[Insight]) -> list[Insight]:

@@ -22,7 +22,7 @@ from shared.bus import Bus
 QUEUE: Final = "centralcloud"
 
 ROUTES: Final = (
-    Route(subjects.INSIGHTS_QUERY, InsightsQuery, answers.insights_page),
+    Route(subjects.INSIGHTS_QUERY, InsightsQuery, answers.insights_page, foreign=answers.shared_insights_page),
     Route(subjects.CACHE_SYNC_REQUEST, InsightsQuery, answers.insights_page),
     Route(subjects.RECOMMENDATIONS_QUERY, RecommendationsQuery, recommendations_page),
     Route(subjects.CALIBRATION_QUERY, CalibrationQuery, answers.calibration_page),
@@ -40,7 +40,7 @@ class Queries(Answers):
         super().__init__(engine, bus, ROUTES, queue=QUEUE)
 
     def begin(self, tenant: str) -> AbstractAsyncContextManager[AsyncConnection]:
-        """Answer from what this tenant has: the database gives no other's rows."""
+        """Answer from what the tenant that asks has or may see: the database gives no other rows."""
         return of_tenant(self.engine, tenant)
 
     async def answer(self, route: Route, message: Msg) -> Any:

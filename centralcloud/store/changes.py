@@ -39,6 +39,8 @@ _MARK_EVERYTHING = text("""
     SELECT tenant, fingerprint FROM observations WHERE tenant = :tenant
      UNION
     SELECT tenant, id FROM insights WHERE tenant = :tenant
+     UNION
+    SELECT tenant, id FROM insights_above WHERE tenant = :tenant
      ORDER BY fingerprint
     ON CONFLICT DO NOTHING
 """)

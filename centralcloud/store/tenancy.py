@@ -19,12 +19,16 @@ from shared.errors import ConfigurationError
 
 ROLE: Final = "flocklore_tenant"
 
-_OPEN: Final = ("distributed_locks",)
-"""What has no tenant and may be read by all: who leads."""
+_OPEN: Final = ("distributed_locks", "shared_insights", "regions_heard")
+"""What may be read by all: who leads, which regions live, and a view that shows to each what others share with it."""
 
 _LOCK: Final = 7_231_908_114
 _EXISTS = text("SELECT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = :role)")
-_MEMBER = text("SELECT pg_has_role(current_user, :role, 'MEMBER')")
+# From PostgreSQL 16 on, who makes a role may give it to others, and not yet become it.
+_MEMBER = text("""
+    SELECT pg_has_role(current_user, :role, CASE WHEN version < 160000 THEN 'MEMBER' ELSE 'SET' END)
+      FROM CAST(current_setting('server_version_num') AS int) AS version
+""")
 _ALONE = text("SELECT pg_advisory_xact_lock(:lock)")
 _KEPT_APART = text("""
     SELECT c.oid::regclass::text

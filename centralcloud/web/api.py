@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
+from functools import partial
 from typing import Any, Final, NamedTuple
 
 from msgspec import Struct
@@ -12,20 +13,37 @@ from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from centralcloud.config import CentralcloudSettings
 from centralcloud.store.tenancy import of_tenant
 from centralcloud.web import bus as streams
-from centralcloud.web import insights, instances, jobs, overview, patterns, results, standing, statistics
+from centralcloud.web import (
+    insights,
+    instances,
+    jobs,
+    overview,
+    patterns,
+    regions,
+    results,
+    sharing,
+    standing,
+    statistics,
+)
 from centralcloud.web.feed import Feed
 from centralcloud.web.schedules import Timetable
 from centralcloud.web.shapes import fleet, knowledge, system, work
 from centralcloud.web.shapes.common import Done, Listed
-from schemas.insights import GlobalStatistics, Provenance
+from centralcloud.web.shapes.sharing import GivenAsked, SharedAsked, SharingAsked, SharingItem, TakenAsked
+from schemas.insights import GlobalStatistics, Insight, Provenance
+from schemas.region import RegionPage
 from shared.bus import Bus
+from shared.replica import Replica
 from shared.web.endpoint import Access, Endpoint, Raw, reading, writing
+from shared.web.nearby import changes_told, reading_nearby
 
 V1: Final = "/api/v1"
 LEAD_SECONDS_MAX: Final = 35.0
 """A change of the lead is waited for: 15 s until it is heeded, twice."""
 
 Answer = Callable[[AsyncConnection, Any], Awaitable[Any]]
+Reads = Callable[..., Callable[[Any], Awaitable[Any]]]
+"""Makes of an `Answer`, and of what begins its transaction, an answer that reads."""
 
 
 class Row(NamedTuple):
@@ -74,6 +92,18 @@ READS: Final = (
 )
 """Of what a tenant has: who has its token may ask, too, and the database gives no other's rows."""
 
+SHARED: Final = (
+    Row("/sharing", SharingAsked, sharing.offers, Listed[SharingItem], "What is offered by a tenant and to it."),
+    Row(
+        "/sharing/from/{owner}/insights",
+        SharedAsked,
+        sharing.insights,
+        Listed[Insight],
+        "Insights another tenant shares, last changed first.",
+    ),
+)
+"""Between two tenants: answered as the one that asks, also to the operator."""
+
 STANDING: Final = (
     Row("/series", fleet.SeriesAsked, overview.series, fleet.Series, "One chart."),
     Row("/jobs", work.JobsAsked, jobs.jobs, Listed[work.JobItem], "Jobs of centralcloud, newest first."),
@@ -103,6 +133,10 @@ STANDING: Final = (
 CHANGES: Final = (
     Row("/insights/{id}/revoke", knowledge.RevokeAsked, insights.revoke, knowledge.Revoked, "Take an insight back."),
     Row("/insights/{id}/restore", knowledge.RevokeAsked, insights.restore, knowledge.Revoked, "Give it free again."),
+    Row("/sharing/to/{reader}/offer", GivenAsked, sharing.offer, Done, "Offer a tenant's insights to another."),
+    Row("/sharing/to/{reader}/end", GivenAsked, sharing.end_giving, Done, "Share them no more."),
+    Row("/sharing/from/{owner}/accept", TakenAsked, sharing.accept, Done, "Accept what another tenant offers."),
+    Row("/sharing/from/{owner}/end", TakenAsked, sharing.end_taking, Done, "See it no more."),
 )
 """Of what a tenant has."""
 
@@ -117,8 +151,11 @@ ORDERS: Final = (
 """To centralcloud itself."""
 
 
-def endpoints(engine: AsyncEngine, bus: Bus, settings: CentralcloudSettings, feed: Feed) -> list[Endpoint | Raw]:
-    """Give the whole table, on a database and a bus."""
+def endpoints(
+    engine: AsyncEngine, bus: Bus, settings: CentralcloudSettings, feed: Feed, replica: Replica | None = None
+) -> list[Endpoint | Raw]:
+    """Give the whole table, on a database and a bus; what is only read is read from a replica where there is one."""
+    reads: Reads = partial(reading, engine) if replica is None else partial(reading_nearby, replica)
     table = Timetable(settings)
     orders = (
         *ORDERS,
@@ -127,9 +164,12 @@ def endpoints(engine: AsyncEngine, bus: Bus, settings: CentralcloudSettings, fee
         Row("/schedules/{name}/disable", work.ScheduleAsked, table.disable, Done, "Have it run only when asked."),
     )
     schedules = Row("/schedules", work.SchedulesAsked, table.listed, Listed[work.ScheduleItem], "What runs when.")
-    return [
-        *(_read(engine, row, of_tenants=True) for row in READS),
-        *(_read(engine, row, of_tenants=False) for row in (*STANDING, schedules)),
+    region = regions.region(settings.region)
+    belonging = Row("/region", system.RegionAsked, region, RegionPage, "Where a tenant belongs.")
+    made: list[Endpoint | Raw] = [
+        *(_read(reads, row, of_tenants=True) for row in (*READS, belonging)),
+        *(_read_as_tenant(engine, row) for row in SHARED),
+        *(_read(reads, row, of_tenants=False) for row in (*STANDING, schedules)),
         *(_change(engine, row, of_tenants=True) for row in CHANGES),
         *(_change(engine, row, of_tenants=False) for row in orders),
         Endpoint(
@@ -139,12 +179,19 @@ def endpoints(engine: AsyncEngine, bus: Bus, settings: CentralcloudSettings, fee
         _lead("stop", system.StopAsked, standing.stop(engine), "Have the leader let others lead."),
         _lead("promote", system.PromoteAsked, standing.promote(engine), "Have a candidate lead."),
     ]
+    return made if replica is None else [changes_told(replica, one) for one in made]
 
 
-def _read(engine: AsyncEngine, row: Row, *, of_tenants: bool) -> Endpoint:
-    answer, bound = reading(engine, row.answer), reading(engine, row.answer, _of_tenant)
+def _read(reads: Reads, row: Row, *, of_tenants: bool) -> Endpoint:
+    answer, bound = reads(row.answer), reads(row.answer, _of_tenant)
     tenant_answer = bound if of_tenants else None
     return Endpoint("GET", V1 + row.path, row.query, answer, row.result, row.summary, tenant_answer=tenant_answer)
+
+
+def _read_as_tenant(engine: AsyncEngine, row: Row) -> Endpoint:
+    """Never from a replica: what is shared no more must not be seen for a while yet."""
+    answer = reading(engine, row.answer, _of_tenant)
+    return Endpoint("GET", V1 + row.path, row.query, answer, row.result, row.summary, tenant_answer=answer)
 
 
 def _change(engine: AsyncEngine, row: Row, *, of_tenants: bool) -> Endpoint:

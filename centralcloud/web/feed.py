@@ -9,25 +9,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager
 from typing import Annotated, Any, Final
 
 import msgspec
 import structlog
 from msgspec import Meta, Struct
-from sqlalchemy.ext.asyncio import AsyncEngine
+from sqlalchemy.ext.asyncio import AsyncConnection, AsyncEngine
 from starlette.requests import Request
-from starlette.responses import StreamingResponse
+from starlette.responses import Response, StreamingResponse
+from starlette.types import Receive, Scope, Send
 
 from centralcloud.store import activity
 from centralcloud.store.activity import Happened
+from centralcloud.store.tenancy import of_tenant
 from centralcloud.web.reader import Reader
 from schemas.names import DEFAULT_TENANT, Count, Name
 from schemas.replies import ErrorCode
 from shared.database import transaction
 from shared.errors import TransientError, UnreachableError, UsageError
 from shared.service import Service
-from shared.web.asked import bound
+from shared.web.asked import TENANT, bound
 from shared.web.endpoint import Access, Raw
 from shared.web.refusal import RefusedError
 
@@ -99,17 +102,24 @@ class Feed(Service):
                 await asyncio.wait_for(self._told.wait(), POLL_SECONDS)
             await asyncio.sleep(GATHER_SECONDS)
 
-    async def answer(self, request: Request) -> StreamingResponse:
-        """Open a stream."""
+    async def answer(self, request: Request) -> Response:
+        """Open a stream; who wants to see the head of it alone gets that."""
         query = _read(request)
+        if request.method == "HEAD":
+            return Response(media_type=EVENT_STREAM)
         if len(self._readers) >= STREAMS_MAX:
             raise RefusedError(
                 503, ErrorCode.SERVICE_UNAVAILABLE, "too many streams are open here", retry_after_seconds=10
             )
-        after = await self._begin(query)
-        closing: asyncio.Event = request.app.state.closing
-        events = self._events(query.tenant, after, closing)
-        return StreamingResponse(events, media_type=EVENT_STREAM, headers={"x-accel-buffering": "no"})
+        reader = Reader(query.tenant, hears_hubs=request.scope.get(TENANT) is None)
+        self._readers.add(reader)  # before anything is waited for: of many at once all would find room
+        try:
+            after = await self._begin(query, reader)
+        except BaseException:
+            self._readers.discard(reader)
+            raise
+        events = self._events(reader, after, request.app.state.closing)
+        return _Stream(events, lambda: self._readers.discard(reader))
 
     async def _catch_up(self) -> None:
         """Place everything there is, then read on from where this process has read to."""
@@ -139,13 +149,13 @@ class Feed(Service):
                 reader.take(one)
         return len(happened) == READ_MAX
 
-    async def _begin(self, query: EventsAsked) -> int:
+    async def _begin(self, query: EventsAsked, reader: Reader) -> int:
         """Find the place to begin after; raises `UnreachableError` while this process has not found its own."""
         try:
             await asyncio.wait_for(self._ready.wait(), READY_SECONDS_MAX)
         except TimeoutError as error:
             raise UnreachableError("the feed has not begun; try again") from error
-        async with transaction(self._engine) as connection:
+        async with self._seen_by(reader) as connection:
             last = await activity.last_place(connection)
             if query.after is not None:
                 return min(query.after, last)  # after a restore the places there were are given once more
@@ -153,13 +163,11 @@ class Feed(Service):
                 return await activity.place_before_last(connection, query.tenant, query.replay) or 0
             return last
 
-    async def _events(self, tenant: str, place: int, closing: asyncio.Event) -> AsyncIterator[bytes]:
+    async def _events(self, reader: Reader, place: int, closing: asyncio.Event) -> AsyncIterator[bytes]:
         """Write what was missed, then what comes; what comes meanwhile waits, and is not written twice."""
-        reader = Reader(tenant)
-        self._readers.add(reader)
         try:
             yield f"retry: {RETRY_MS}\n\n".encode()
-            async for one in self._missed(tenant, place):
+            async for one in self._missed(reader, place):
                 place = one.place
                 yield _written(one)
             async for come in reader.coming(closing):
@@ -170,18 +178,34 @@ class Feed(Service):
                     yield _written(come)
         except TransientError as error:
             log.debug("a stream ends early; it will be resumed", reason=str(error))
-        finally:
-            self._readers.discard(reader)
 
-    async def _missed(self, tenant: str, place: int) -> AsyncIterator[Happened]:
+    async def _missed(self, reader: Reader, place: int) -> AsyncIterator[Happened]:
         while True:
-            async with transaction(self._engine) as connection:
-                found = await activity.after(connection, place, READ_MAX, tenant=tenant)
+            async with self._seen_by(reader) as connection:
+                found = await activity.after(connection, place, READ_MAX, tenant=reader.tenant)
             for one in found:
                 place = one.place
                 yield one
             if len(found) < READ_MAX:
                 return
+
+    def _seen_by(self, reader: Reader) -> AbstractAsyncContextManager[AsyncConnection]:
+        """Begin a transaction that sees what this one may hear."""
+        return transaction(self._engine) if reader.hears_hubs else of_tenant(self._engine, reader.tenant)
+
+
+class _Stream(StreamingResponse):
+    """Says when it has ended, also when whoever asked was gone before it began."""
+
+    def __init__(self, events: AsyncIterator[bytes], ended: Callable[[], None]) -> None:
+        super().__init__(events, media_type=EVENT_STREAM, headers={"x-accel-buffering": "no"})
+        self._ended = ended
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._ended()
 
 
 def _written(one: Happened) -> bytes:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import asyncio
 import hmac
 import math
+from collections import Counter
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from hashlib import blake2b
@@ -39,6 +40,12 @@ PUBLISH_SECONDS: Final = 5.0
 RETRY_SECONDS: Final = 5
 """When to post again what came while too much waits."""
 
+POSTS_AT_ONCE_MAX: Final = 32
+"""Of one instance: each is in memory until the stream has it."""
+
+HEADERS_BYTES_MAX: Final = 1024
+"""What stands before an envelope in a message, and counts as part of it: the stream, the trace, the signature."""
+
 IDEMPOTENCY_KEY_MAX: Final = 256
 _FORMS: Final = frozenset({JSON, "application/x-ndjson", "application/jsonl"})
 
@@ -58,11 +65,13 @@ class Posts:
     ) -> None:
         self._engine = engine
         self._known_signer: Signer | None = None
+        self._bus = bus
         self._publisher = WindowPublisher(bus)
         self._flow = Flow(bus)
         self._tokens = [(name, token.encode()) for name, token in tokens.items() if token]
         self._tenant = tenant
         self._buckets = Buckets(posts_per_second)
+        self._taking: Counter[str] = Counter()
 
     def endpoint(self) -> Raw:
         """Say where it is found; it judges tokens itself, as they say who speaks."""
@@ -74,14 +83,16 @@ class Posts:
         instance = self._speaker(request.headers.get("authorization", ""))
         if self._flow.slow is not None:
             raise _later(f"{self._flow.slow.pending} events wait to be taken in; post it again later", RETRY_SECONDS)
-        if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in _FORMS:
-            raise RefusedError(415, ErrorCode.INVALID_REQUEST, f"the body must be {', '.join(sorted(_FORMS))}")
-        key = request.headers.get("idempotency-key", "")
-        if len(key) > IDEMPOTENCY_KEY_MAX:
-            raise RefusedError(
-                400, ErrorCode.INVALID_REQUEST, f"an Idempotency-Key has at most {IDEMPOTENCY_KEY_MAX} characters"
-            )
-        body = await request.body()
+        key = _key(request)
+        if self._taking[instance] >= POSTS_AT_ONCE_MAX:
+            raise _later(f"{POSTS_AT_ONCE_MAX} posts of {instance} are being taken; post it again", 1)
+        self._taking[instance] += 1
+        try:
+            return await self._take_in(await request.body(), key, instance)
+        finally:
+            self._taking[instance] -= 1
+
+    async def _take_in(self, body: bytes, key: str, instance: str) -> Response:
         found = posted.parcels(body, _digest(key, body), instance, datetime.now(UTC))
         await self._publish(found, instance)
         taken = Taken(instance, sum(parcel.events for parcel in found))
@@ -108,9 +119,14 @@ class Posts:
     async def _publish(self, many: list[Parcel], instance: str) -> None:
         """Have the stream keep them all; raises `TransientError` when one is not, and the post is to be sent again.
 
+        `RefusedError` 413, and none is kept, when NATS would never take one.
+
         They carry no `Nats-Msg-Id`: a stream that was wiped would swallow what is sent again under it. We sign for who
         had the token.
         """
+        bytes_max = self._bus.client.max_payload - HEADERS_BYTES_MAX
+        if any(len(one.body) > bytes_max for one in many):
+            raise RefusedError(413, ErrorCode.INVALID_REQUEST, f"an envelope has at most {bytes_max} bytes here")
         sender = Sender(self._tenant, instance)
         signer = await self._signer()
         sending = (self._publish_one(subjects.learned(one.topic, sender), one.body, signer) for one in many)
@@ -128,6 +144,20 @@ class Posts:
     async def _publish_one(self, subject: str, body: bytes, signer: Signer) -> None:
         said = {headers.EXPECTED_STREAM: subjects.STREAM, headers.TRACEPARENT: headers.traceparent()}
         await self._publisher.publish(subject, body, said | signer.seal(subject, "", body), PUBLISH_SECONDS)
+
+
+def _key(request: Request) -> str:
+    """Read by which word a post is known again, empty when none was given; refuse what is in no form of ours."""
+    if request.headers.get("content-type", "").partition(";")[0].strip().lower() not in _FORMS:
+        raise RefusedError(415, ErrorCode.INVALID_REQUEST, f"the body must be {', '.join(sorted(_FORMS))}")
+    if request.headers.get("content-encoding", "identity").strip().lower() != "identity":
+        raise RefusedError(415, ErrorCode.INVALID_REQUEST, "the body must not be packed; leave Content-Encoding out")
+    key = request.headers.get("idempotency-key", "")
+    if len(key) > IDEMPOTENCY_KEY_MAX:
+        raise RefusedError(
+            400, ErrorCode.INVALID_REQUEST, f"an Idempotency-Key has at most {IDEMPOTENCY_KEY_MAX} characters"
+        )
+    return key
 
 
 def _digest(key: str, body: bytes) -> str:

@@ -140,6 +140,7 @@ def item(found: Found, versions: Sequence[int]) -> InsightItem:
         cluster=one.cluster,
         accepted=one.accepted,
         rejected=one.rejected,
+        above=one.above,
         applied_by=len(versions) - bisect_left(versions, one.version),
         told=len(versions),
         changed_at=found.changed_at,

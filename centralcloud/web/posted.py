@@ -13,9 +13,10 @@ from typing import Final, NamedTuple
 import msgspec
 from msgspec import Raw
 
+from centralcloud.ingest.effects import flaw
 from schemas.codec import InvalidMessageError, decode, decode_event, encode
 from schemas.envelope import BYTES_MAX, EVENTS_MAX, POST_KEY, POSTED_EPOCH, Batch, Envelope, Source
-from schemas.events import CodePatternLearned
+from schemas.events import AnyEvent, CodePatternLearned
 from schemas.replies import ErrorCode
 from schemas.subjects import Topic
 from shared.web.refusal import RefusedError
@@ -49,7 +50,7 @@ def parcels(body: bytes, key: str, instance: str, now: datetime) -> list[Parcel]
         )
     by_topic: dict[Topic, list[Raw]] = {}
     for index, raw in enumerate(many):
-        by_topic.setdefault(_topic(raw, index), []).append(raw)
+        by_topic.setdefault(_topic(_judged(raw, index)), []).append(raw)
     packed = [(topic, events) for topic, found in by_topic.items() for events in _packs(found)]
     source = Source(instance_id=instance, environment="http")
     return [
@@ -96,20 +97,34 @@ def _sent_on(raw: Raw) -> Parcel:
         raise RefusedError(
             422, ErrorCode.VALIDATION_ERROR, "an envelope needs an epoch of its own; post the events without it"
         )
-    return Parcel(_topic(batch.events[0], 0), bytes(raw), len(batch.events))
+    return Parcel(_topic(_read(batch.events[0], 0)), bytes(raw), len(batch.events))
 
 
-def _topic(raw: Raw, index: int) -> Topic:
+def _topic(event: AnyEvent) -> Topic:
+    topic: Topic = getattr(event, "topic", _FORGOTTEN_TOPIC)
+    return topic
+
+
+def _judged(raw: Raw, index: int) -> AnyEvent:
     """Judge one event: what could not be taken in is better told to who sends it than set aside."""
+    event = _read(raw, index)
+    if reason := flaw(event):
+        raise _invalid(index, reason)
+    return event
+
+
+def _read(raw: Raw, index: int) -> AnyEvent:
     if len(bytes(raw)) > BYTES_MAX:
         raise RefusedError(413, ErrorCode.INVALID_REQUEST, f"event {index} is larger than {BYTES_MAX} bytes")
     try:
-        event = decode_event(raw)
+        return decode_event(raw)
     except InvalidMessageError as error:
-        message = f"event {index}: {error}"
-        raise RefusedError(422, ErrorCode.VALIDATION_ERROR, message, details={"event": str(index)}) from error
-    topic: Topic = getattr(event, "topic", _FORGOTTEN_TOPIC)
-    return topic
+        raise _invalid(index, str(error)) from error
+
+
+def _invalid(index: int, reason: str) -> RefusedError:
+    details = {"event": str(index)}
+    return RefusedError(422, ErrorCode.VALIDATION_ERROR, f"event {index}: {reason}", details=details)
 
 
 def _packs(events: Sequence[Raw]) -> Iterator[list[Raw]]:

@@ -17,17 +17,21 @@ WAITING_MAX: Final = 1_000
 
 
 class Reader:
-    """Takes what a tenant is to be told, and gives it when it can be written."""
+    """Takes what a tenant is to be told, and gives it when it can be written.
 
-    def __init__(self, tenant: str) -> None:
-        self._tenant = tenant
+    What happened to no tenant but to the hubs is the operator's: who has the token of a tenant does not hear it.
+    """
+
+    def __init__(self, tenant: str, *, hears_hubs: bool = True) -> None:
+        self.tenant = tenant
+        self.hears_hubs = hears_hubs
         self._waiting: deque[Happened] = deque()
         self._news = asyncio.Event()
         self._is_late = False
 
     def take(self, happened: Happened) -> None:
         """Have it written soon; who is too far behind is let go, and resumes."""
-        if happened.tenant not in (None, self._tenant):
+        if happened.tenant != self.tenant and not (self.hears_hubs and happened.tenant is None):
             return
         self._is_late = self._is_late or len(self._waiting) >= WAITING_MAX
         if not self._is_late:

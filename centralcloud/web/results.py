@@ -44,16 +44,14 @@ ALL: Final[Key] = ("", "")
 async def summary(connection: AsyncConnection, query: ResultsAsked) -> ResultsSummary:
     """Add up every kind of job with every model, everything, and every day."""
     wanted = _wanted(query)
-    found = await result_totals.by_job_and_model(connection, wanted, ITEMS_MAX)
-    everything = await result_totals.of_all(connection, wanted)
-    days = await result_totals.by_day(connection, wanted)
+    found = await result_totals.summary(connection, wanted, ITEMS_MAX)
     sketches = await result_totals.sketches(connection, wanted, SKETCHES_MAX)
     merged = await asyncio.to_thread(_merged, sketches or (), lambda one: [(one.job_type, one.model), ALL])
     return ResultsSummary(
         first=wanted.first,
         last=wanted.last,
-        total=_shown(everything, merged.get(ALL)) if everything else _nothing(),
-        items=[_shown(one, merged.get((one.job_type, one.model))) for one in found],
+        total=_shown(found.total, merged.get(ALL)) if found.total else _nothing(),
+        items=[_shown(one, merged.get((one.job_type, one.model))) for one in found.items],
         days=[
             ResultsDay(
                 day=one.day,
@@ -62,7 +60,7 @@ async def summary(connection: AsyncConnection, query: ResultsAsked) -> ResultsSu
                 failed=one.failed,
                 cost_cents=cents(one.cost_microcents) if one.priced else None,
             )
-            for one in days
+            for one in found.days
         ],
         quantiles=sketches is not None,
     )

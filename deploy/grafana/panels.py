@@ -287,6 +287,25 @@ ROWS: Final[dict[str, tuple[Panel, ...]]] = {
             ("sum by (instance, pool, state) (flocklore_database_connections)", "{{instance}} {{pool}} {{state}}"),
             ("sum by (instance, pool) (flocklore_database_connections_max)", "{{instance}} {{pool}} most"),
         ),
+        _times("Waiting for a connection", "To the database.", "flocklore_database_wait_seconds", "pool"),
+        _chart(
+            "Behind the primary",
+            "How stale the replica is that is read; 10 s is an alert.",
+            "s",
+            ("max by (instance) (flocklore_replica_lag_seconds)", "{{instance}}"),
+        ),
+        _chart(
+            "Log to replay",
+            "What the replica has still before it.",
+            "bytes",
+            ("max by (instance) (flocklore_replica_lag_bytes)", "{{instance}}"),
+        ),
+        _chart(
+            "Reads",
+            "From the replica, or from the primary and why.",
+            "reqps",
+            ("sum by (source, why) (rate(flocklore_replica_reads_total[5m]))", "{{source}} {{why}}"),
+        ),
         _chart(
             "Parts started again",
             "After they failed.",

@@ -27,14 +27,21 @@ def insights() -> None:
 @language_option
 @limit_option(20)
 @click.option("--all", "everything", is_flag=True, help="Also those undone here.")
+@click.option("--tenant", "owner", metavar="NAME", help="Those another tenant shares, asked of centralcloud.")
 @json_option
 def list_insights(
-    *, instance_id: str | None, language: str | None, limit: int, everything: bool, as_json: bool
+    *, instance_id: str | None, language: str | None, limit: int, everything: bool, owner: str | None, as_json: bool
 ) -> None:
-    """List the insights in use, those most instances share first."""
-    from instance.cli import knowledge
+    """List the insights in use, those most instances share first.
+
+    Those of another tenant are not used here: they are for people to read.
+    """
+    from instance.cli import foreign, knowledge
 
     choice = knowledge.Choice(language=language, limit=limit, everything=everything)
+    if owner is not None:
+        foreign.print_insights(run_command(foreign.shared(instance_id, owner, choice)), as_json=as_json)
+        return
     knowledge.print_insights(run_command(knowledge.listed(instance_id, choice)), as_json=as_json)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from typing import Any, Final
 
 from msgspec import Struct, structs
 
@@ -17,6 +18,8 @@ from schemas.subjects import WHY_QUERY
 from shared.commandline import print_facts, print_json, print_table
 from shared.database import transaction
 from shared.errors import FlockloreError, NotFoundError, UsageError
+
+COLUMNS: Final = ("id", "kind", "language", "instances", "repositories", "confidence", "insight")
 
 
 @dataclass(frozen=True)
@@ -94,19 +97,8 @@ def print_insights(held: Sequence[Held], *, as_json: bool) -> None:
         print_json(held)
         return
     print_table(
-        ["id", "kind", "language", "instances", "repositories", "confidence", "insight"],
-        [
-            (
-                one.insight.id[:12],
-                one.insight.kind,
-                one.insight.language,
-                one.insight.instances,
-                one.insight.repositories,
-                f"{one.insight.confidence:.2f}",
-                f"{text_of(one.insight)}{' (undone here)' if one.undone else ''}",
-            )
-            for one in held
-        ],
+        COLUMNS,
+        [cells(one.insight, " (undone here)" if one.undone else "") for one in held],
         empty="No insights. They come once two instances have found the same; see `flocklore instance list`.",
     )
 
@@ -156,6 +148,19 @@ def print_provenance(told: Story) -> None:
             for evidence in told.provenance.observations
         ],
         empty="Centralcloud holds no observation behind it any more.",
+    )
+
+
+def cells(insight: Insight, remark: str = "") -> tuple[Any, ...]:
+    """One line of a list, below `COLUMNS`."""
+    return (
+        insight.id[:12],
+        insight.kind,
+        insight.language,
+        insight.instances,
+        insight.repositories,
+        f"{insight.confidence:.2f}",
+        f"{text_of(insight)}{' (from above)' if insight.above else ''}{remark}",
     )
 
 

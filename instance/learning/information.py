@@ -8,7 +8,7 @@ anything fits.
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from itertools import accumulate, compress
+from itertools import accumulate, compress, count
 
 HOLE = "\x1a"  # what the label of a hole is known by, before holes are numbered
 NAME_BITS = 6.0
@@ -80,8 +80,7 @@ def running_bits(labels: Sequence[str], names: Sequence[tuple[str, str] | None])
 def _prices(labels: Sequence[str], names: Sequence[tuple[str, str] | None]) -> list[float]:
     """Return the price of each label; a public member of what is public itself is half expected."""
     prices = list(map(_PRICES.__getitem__, labels))
-    for at in compress(range(len(names)), names):
-        name, origin = names[at]  # type: ignore[misc]  # the selectors are the names themselves
+    for at, (name, origin) in compress(zip(count(), names), names):  # type: ignore[misc]  # these are names
         price = COMMONPLACE_BITS if name in _COMMONPLACE else _NAME_BITS.get(origin, FOREIGN_NAME_BITS)
         is_member = at > 1 and names[at - 2] is not None and labels[at - 1] in DOTS
         prices[at] = price / 2 if is_member else price  # a name costs more than the keyword it looks like
@@ -89,7 +88,7 @@ def _prices(labels: Sequence[str], names: Sequence[tuple[str, str] | None]) -> l
 
 
 def _price(part: str) -> float:
-    if (part[0] == "$" and len(part) > 1) or HOLE in part:
+    if not part or (part[0] == "$" and len(part) > 1) or HOLE in part:
         return 0.0
     if part in _COMMONPLACE:
         return COMMONPLACE_BITS

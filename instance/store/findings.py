@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, Final
 
 from msgspec import Struct
 from sqlalchemy import text
@@ -11,6 +11,8 @@ from sqlalchemy.ext.asyncio import AsyncConnection
 
 from instance.store.workspace import Repository
 from schemas.codec import encode
+
+_ROWS_MAX: Final = 2000
 
 
 class FindingRow(Struct, frozen=True, kw_only=True):
@@ -43,6 +45,11 @@ _PUT = text("""
            (excluded.agent, excluded.template, excluded.names, excluded.files, excluded.occurrences, excluded.body)
     RETURNING encode(fingerprint, 'hex')
 """)
+_DROP = text("""
+    DELETE FROM patterns p USING unnest(CAST(:fingerprints AS text[])) AS f
+     WHERE repository_id = :id AND agent = :agent AND p.fingerprint = decode(f, 'hex')
+    RETURNING encode(fingerprint, 'hex')
+""")
 _DROP_OTHERS = text("""
     DELETE FROM patterns p WHERE repository_id = :id AND agent = :agent AND NOT EXISTS (
         SELECT FROM unnest(CAST(:fingerprints AS text[])) AS f WHERE p.fingerprint = decode(f, 'hex'))
@@ -72,11 +79,27 @@ async def replace(
     connection: AsyncConnection, repository: Repository, agent: str, rows: Sequence[FindingRow]
 ) -> set[str]:
     """Make these the findings of an agent; returns the fingerprints of those that changed or are gone."""
-    values = {"id": repository.id, "agent": agent}
     fingerprints = [row.fingerprint for row in rows]
-    dropped = await connection.execute(_DROP_OTHERS, values | {"fingerprints": fingerprints})
-    put = await connection.execute(_PUT, values | {"rows": encode(rows).decode()})
-    return {*dropped.scalars(), *put.scalars()}
+    values = {"id": repository.id, "agent": agent, "fingerprints": fingerprints}
+    dropped = await connection.execute(_DROP_OTHERS, values)
+    return {*dropped.scalars(), *await put(connection, repository, agent, rows)}
+
+
+async def put(connection: AsyncConnection, repository: Repository, agent: str, rows: Sequence[FindingRow]) -> set[str]:
+    """Add findings of an agent, or change them; returns the fingerprints of those that are not as they were."""
+    changed: set[str] = set()
+    for start in range(0, len(rows), _ROWS_MAX):
+        values = {"id": repository.id, "agent": agent, "rows": encode(rows[start : start + _ROWS_MAX]).decode()}
+        changed |= set((await connection.execute(_PUT, values)).scalars())
+    return changed
+
+
+async def drop(
+    connection: AsyncConnection, repository: Repository, agent: str, fingerprints: Iterable[str]
+) -> set[str]:
+    """Drop some findings of an agent; returns the fingerprints of those there were."""
+    values = {"id": repository.id, "agent": agent, "fingerprints": list(fingerprints)}
+    return set((await connection.execute(_DROP, values)).scalars())
 
 
 async def keep_only(connection: AsyncConnection, repository: Repository, agents: Iterable[str]) -> set[str]:

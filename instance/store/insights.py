@@ -45,7 +45,8 @@ class FleetRate(NamedTuple):
 
 _VERSION = text("SELECT version FROM downlink")
 _LOCK_VERSION = text("SELECT version FROM downlink FOR UPDATE")
-_SET_VERSION = text("UPDATE downlink SET version = :version")
+_SET_VERSION = text("UPDATE downlink SET version = :version, complete = :complete")
+_BEGIN_ANEW = text("UPDATE downlink SET version = 0, complete = false, restarts = restarts + 1")
 _APPLY = text("""
     WITH new AS (
         INSERT INTO insights AS i (id, version, state, body)
@@ -105,17 +106,17 @@ async def version(connection: AsyncConnection) -> int:
     return known
 
 
-async def apply(connection: AsyncConnection, insights: Sequence[Insight], upto: int) -> None:
-    """Apply changes in order, once each, and remember how far we are."""
+async def apply(connection: AsyncConnection, insights: Sequence[Insight], upto: int, *, complete: bool = True) -> None:
+    """Apply changes in order, once each, and remember how far we are, and whether that is all there is."""
     await connection.execute(_LOCK_VERSION)
     await connection.execute(_APPLY, {"rows": encode(insights).decode()})
-    await connection.execute(_SET_VERSION, {"version": upto})
+    await connection.execute(_SET_VERSION, {"version": upto, "complete": complete})
 
 
 async def start_over(connection: AsyncConnection) -> None:
     """Centralcloud counts from the beginning again: keep what we hold, and expect all of it to be said again."""
     await connection.execute(_FORGET_VERSIONS)
-    await connection.execute(_SET_VERSION, {"version": 0})
+    await connection.execute(_BEGIN_ANEW)
 
 
 async def revoke_unseen(connection: AsyncConnection) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 from datetime import date
-from typing import Any, Final
+from typing import Any, Final, NamedTuple
 
 import msgspec
 from msgspec import Struct
@@ -29,6 +29,15 @@ class State(Struct, frozen=True, kw_only=True):
     sums: ResultSums
 
 
+class Place(NamedTuple):
+    """What results have in common that are added up."""
+
+    day: date
+    job_type: str
+    model: str
+    context: Mapping[str, str]
+
+
 _COLUMNS = "s.id, s.day, s.job_type, s.model, CAST(s.context AS text), s.version, CAST(s.sums AS text)"
 _LOCK = text("LOCK TABLE result_states IN SHARE ROW EXCLUSIVE MODE")
 _OF_DAYS = text(f"SELECT {_COLUMNS} FROM result_states s WHERE s.day = ANY(:days)")  # noqa: S608 - constant columns
@@ -40,15 +49,19 @@ _LATEST = text("""
              WHERE job_type = ANY(:job_types) AND day >= :first
              ORDER BY day DESC, id LIMIT :limit) AS l
 """)
-_PUT = text(f"""
+_PUT_ALL: Final = """
     INSERT INTO result_states AS s (day, job_type, model, context, version, sums)
     SELECT r.day, r.job_type, r.model, r.context, 1, r.sums
       FROM jsonb_populate_recordset(CAST(NULL AS result_states), CAST(:rows AS jsonb)) AS r
      ORDER BY r.day, r.job_type, r.model, r.context
     ON CONFLICT (day, job_type, model, context) DO UPDATE
        SET version = s.version + 1, sums = excluded.sums, changed_at = now()
-    RETURNING {_COLUMNS}
-""")  # noqa: S608 - constant columns
+"""
+_PUT = text(f"{_PUT_ALL} RETURNING {_COLUMNS}")
+_PUT_CHANGED = text(f"{_PUT_ALL} WHERE s.sums IS DISTINCT FROM excluded.sums RETURNING {_COLUMNS}")
+_STANDING = text("""
+    SELECT day, job_type, model, CAST(context AS text) FROM result_states WHERE (sums->>'results')::bigint > 0
+""")
 _SAY_AGAIN = text(f"UPDATE result_states s SET version = s.version + 1 RETURNING {_COLUMNS}")  # noqa: S608 - same
 
 
@@ -72,13 +85,20 @@ async def latest(connection: AsyncConnection, job_types: Collection[str], first:
     return msgspec.json.decode(document, type=list[State])
 
 
-async def put(connection: AsyncConnection, states: Sequence[State]) -> list[State]:
-    """Write states, each in its next version, and return them so."""
+async def put(connection: AsyncConnection, states: Sequence[State], *, changed_only: bool = False) -> list[State]:
+    """Write states, each in its next version, and return them so; with `changed_only` those that are not as before."""
     written: list[State] = []
     for start in range(0, len(states), _ROWS_MAX):
         rows = encode(states[start : start + _ROWS_MAX]).decode()
-        written += [_state(row) for row in await connection.execute(_PUT, {"rows": rows})]
+        put_some = _PUT_CHANGED if changed_only else _PUT
+        written += [_state(row) for row in await connection.execute(put_some, {"rows": rows})]
     return written
+
+
+async def standing(connection: AsyncConnection) -> list[Place]:
+    """What there are sums of that are not empty."""
+    rows = await connection.execute(_STANDING)
+    return [Place(row[0], row[1], row[2], msgspec.json.decode(row[3], type=dict[str, str])) for row in rows]
 
 
 async def next_versions(connection: AsyncConnection) -> list[State]:

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import random
 import re
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Final, TypeVar
 
@@ -56,6 +57,8 @@ class Downlink(Service):
         self, engine: AsyncEngine, bus: Bus, tenant: str, metrics: Metrics, *, ask_seconds: float = ASK_SECONDS
     ) -> None:
         super().__init__()
+        self.on_applied: Callable[[], None] = lambda: None
+        """Called when insights were applied."""
         self._engine = engine
         self._bus = bus
         self._tenant = tenant
@@ -155,13 +158,14 @@ class Downlink(Service):
     async def _apply(self, page: InsightsPage, *, starting_over: bool) -> None:
         upto = page.head if page.complete else page.insights[-1].version
         async with transaction(self._engine) as connection:
-            await insights.apply(connection, page.insights, upto)
+            await insights.apply(connection, page.insights, upto, complete=page.complete)
             await insights.put_public_names(connection, [pair for insight in page.insights for pair in _names(insight)])
             if page.complete and starting_over:
                 await insights.revoke_unseen(connection)
         self._metrics.insights_applied.inc(len(page.insights))
         if page.insights:
             log.info("insights applied", changes=len(page.insights), version=upto)
+            self.on_applied()
 
     def _traced(self, page: InsightsPage) -> AbstractContextManager[None]:
         """Be in the trace of what announced these insights; when there are none, in none."""

@@ -50,7 +50,7 @@ class Gate:
                 return True
 
     def _lets(self, pattern: Known, public: Callable[[], bool]) -> bool:
-        if self._sharing.templates == "never" or find_secrets(pattern.template):
+        if self._sharing.templates == "never" or not pattern.template or find_secrets(pattern.template):
             return False
         return self._sharing.templates == "all" or pattern.fingerprint in self._widely_known or public()
 

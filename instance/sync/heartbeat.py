@@ -33,7 +33,18 @@ class Heartbeats(Service):
 
     name = "heartbeats"
 
-    def __init__(self, engine: AsyncEngine, bus: Bus, identity: Identity, *, worker: str, every_seconds: float) -> None:
+    def __init__(
+        self,
+        engine: AsyncEngine,
+        bus: Bus,
+        identity: Identity,
+        *,
+        worker: str,
+        every_seconds: float,
+        role: str | None = None,
+        admitted: asyncio.Event | None = None,
+    ) -> None:
+        """`role`: told instead of that of the process. Nothing is told while `admitted` is not set."""
         super().__init__()
         self._engine = engine
         self._bus = bus
@@ -41,17 +52,23 @@ class Heartbeats(Service):
         self._sender = Sender(identity.tenant, identity.instance_id)
         self._every_seconds = every_seconds
         self._worker = worker
+        self._role = role
+        self._admitted = admitted
         self._started = datetime.now(UTC)
 
     async def run(self) -> None:
         """Beat, with a little jitter so that a thousand instances do not beat at once."""
         while True:
+            if self._admitted is not None:
+                await self._admitted.wait()
             with contextlib.suppress(UnreachableError):  # no database: not alive enough to say so
                 await self._beat()
             await asyncio.sleep(self._every_seconds * random.uniform(1 - JITTER, 1 + JITTER))  # noqa: S311 - jitter
 
     async def close(self) -> None:
         """Say goodbye, so that our work is not waited for."""
+        if self._admitted is not None and not self._admitted.is_set():
+            return
         word = Goodbye(time=datetime.now(UTC), holder=self._identity.holder, reason="stopped")
         await self._bus.hint(subjects.goodbye(self._sender), encode(word))
 
@@ -70,7 +87,7 @@ class Heartbeats(Service):
             started=self._started,
             status=own.recorded if own else "online",
             load=sum(one.load for one in crew),
-            role=own.role if own else "hybrid",
+            role=self._role or (own.role if own else "hybrid"),
             region=own.region if own else "",
             capabilities=tuple(own.capabilities) if own else (),
             epoch=uplink.epoch,

@@ -28,7 +28,7 @@ from schemas.subjects import Sender
 from schemas.sync import Receipt, SyncRequest
 from shared.bus import Bus
 from shared.database import transaction
-from shared.errors import AlreadyRunningError, ContractError, UnreachableError
+from shared.errors import AlreadyRunningError, ContractError, PermanentError, UnreachableError
 from shared.metrics import Metrics
 from shared.service import Service
 from shared.version import VERSION
@@ -71,6 +71,10 @@ def judge(receipt: Receipt, uplink: Uplink, own_hash: str | None, oldest: int | 
     return Verdict.FORGOTTEN if kept else Verdict.FOREIGN
 
 
+class NotAdmittedError(PermanentError):
+    """This hub must not have what is ours: the tenant belongs to another region."""
+
+
 class Receipts(Service):
     """Asks for our receipt on every connect and every minute, and takes those that come by themselves."""
 
@@ -85,6 +89,7 @@ class Receipts(Service):
         *,
         sharing: Sharing,
         on_admitted: Callable[[], None],
+        on_turned_away: Callable[[], None] | None = None,
         on_due: Callable[[], None],
         sync_seconds: float = SYNC_SECONDS,
     ) -> None:
@@ -96,12 +101,15 @@ class Receipts(Service):
         self._sender = Sender(me.tenant, me.instance_id)
         self._sharing = sharing
         self._on_admitted = on_admitted
+        self._on_turned_away = on_turned_away
         self._on_due = on_due
         self._sync_seconds = sync_seconds
         self._ask = asyncio.Event()
         self._durable_wm = 0
         self._admitted = False
         self._refused_since: float | None = None
+        self.refusal = ""
+        """Why the hub does not admit us; empty while it does, and until it has answered."""
         bus.subscribe(subjects.receipt(self._sender), self._receive)
         bus.on_connect(self._asked)
 
@@ -121,6 +129,9 @@ class Receipts(Service):
             except UnreachableError as error:
                 log.debug("centralcloud did not answer", reason=str(error))
                 wait = min(RETRY_SECONDS, self._sync_seconds)
+            except NotAdmittedError as error:
+                self._turned_away(str(error))
+                wait = self._sync_seconds
             except (ContractError, DBAPIError) as error:
                 log.warning("centralcloud says what cannot be", error=str(getattr(error, "orig", error)))
                 wait = self._sync_seconds
@@ -144,9 +155,12 @@ class Receipts(Service):
         reply = _read(await self._bus.request(subjects.sync(self._sender), encode(request)))
         if reply.error is not None and reply.error.code is ErrorCode.CONFLICT:
             self._refused(reply.error)
+        if reply.error is not None and reply.error.code is ErrorCode.UNAUTHORIZED:
+            raise NotAdmittedError(reply.error.message)
         if reply.data is None:
             raise UnreachableError(reply.error.message if reply.error else "an empty answer")
         self._refused_since = None
+        self.refusal = ""
         await self._note_admission()
         if await self._take(reply.data, asked=uplink) is not Verdict.FOREIGN:
             self._on_admitted()
@@ -162,6 +176,14 @@ class Receipts(Service):
             f"another daemon speaks for {self._identity.instance_id}: {error.message}; "
             "stop it, or choose another INSTANCE_ID"
         )
+
+    def _turned_away(self, reason: str) -> None:
+        """Keep what we learn, and say once why."""
+        if reason != self.refusal:
+            log.warning("not admitted: what is learned stays in the outbox", reason=reason)
+        self.refusal = reason
+        if self._on_turned_away is not None:
+            self._on_turned_away()
 
     async def _note_admission(self) -> None:
         if not self._admitted:

@@ -33,7 +33,7 @@ async def say_results(engine: AsyncEngine, on_said: Callable[[], None] | None = 
             counted, states = await count(connection)
             sharing = (await outbox.get(connection)).share_since is not None
             if sharing:
-                await _say(connection, states)
+                await say_states(connection, states)
         said += len(states)
         if states and sharing and on_said is not None:
             on_said()
@@ -60,7 +60,7 @@ async def say_results_again(connection: AsyncConnection) -> int:
     """Say every state there is, for a hub that lost it or an epoch that begins; returns how many."""
     await result_states.lock(connection)
     states = await result_states.next_versions(connection)
-    await _say(connection, states)
+    await say_states(connection, states)
     return len(states)
 
 
@@ -72,7 +72,8 @@ async def prune_results(connection: AsyncConnection) -> None:
         log.info("labels without a result forgotten", labels=gone, older_than_days=result_words.RETENTION_DAYS)
 
 
-async def _say(connection: AsyncConnection, states: Sequence[State]) -> None:
+async def say_states(connection: AsyncConnection, states: Sequence[State]) -> None:
+    """Say sums, each in the version it has."""
     events = [
         ResultsLearned(
             **event_identity(),

@@ -13,6 +13,7 @@ from instance.learning.prices import prices
 from instance.otlp.sink import Sink
 from instance.speaker import Speaker
 from instance.store import outbox
+from instance.sync.receipts import Receipts
 from instance.web import api
 from shared.bus import Bus
 from shared.database import transaction
@@ -37,6 +38,7 @@ class Shown(NamedTuple):
         """Put the services between the server and what says that they all run."""
         self.health.instance_id = name
         _watch_nats(self.health, speaker)
+        _watch_admission(self.health, speaker)
         return [self.server, *services, self.health]
 
 
@@ -75,3 +77,12 @@ def _watch_nats(health: Health, speaker: Speaker) -> None:
         return HEALTHY
 
     health.watch("nats", nats)
+
+
+def _watch_admission(health: Health, speaker: Speaker) -> None:
+    """Have it said when the hub does not take in what we learn, and why."""
+
+    async def admission() -> str:
+        return next((part.refusal for part in speaker.parts if isinstance(part, Receipts) and part.refusal), HEALTHY)
+
+    health.watch("admission", admission)

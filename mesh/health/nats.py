@@ -22,7 +22,7 @@ from shared.config import Settings
 from shared.embedded.nodes import running_servers, running_urls
 from shared.embedded.paths import state_path
 from shared.errors import NotRunningError, UnreachableError
-from shared.passport import client_for, passport_of
+from shared.passport import HUB, client_for, passport_of
 
 ErrorCallback = Callable[[Exception], Awaitable[None]]
 
@@ -59,13 +59,21 @@ def server(settings: Settings) -> Iterator[Finding]:
         return
     yield ok("jetstream", "JetStream is on")
     yield _sync(settings)
-    yield _stream(answers.stream)
+    owner = passport_of(settings).owner()
+    if not answers.stream and owner is not None and owner.tenant != HUB:
+        yield unknown("stream", f"{owner.tenant}.{owner.instance} may not ask about it; centralcloud may")
+    else:
+        yield _stream(answers.stream)
     if answers.ahead_seconds is not None:
         yield skew("clock_nats", "NATS", answers.ahead_seconds)
 
 
 def hub(settings: Settings) -> Iterator[Finding]:
     """Whether centralcloud answers a question."""
+    owner = passport_of(settings).owner()
+    if owner is not None and owner.tenant == HUB:
+        yield unknown("hub", "centralcloud may not ask itself; ask with the credentials of an instance")
+        return
     query = StatisticsQuery(tenant=settings.tenant)
     sender = Sender(settings.tenant, _SENDER)
     where = servers(settings)

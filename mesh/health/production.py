@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import stat
 import uuid
 from collections.abc import Iterator
@@ -54,7 +55,7 @@ def environment(settings: Settings) -> Iterator[Finding]:
 def secrets(settings: Settings) -> Iterator[Finding]:
     """Whether files with secrets are their owner's alone, and tokens cannot be guessed."""
     named = [Path(FILE_NAME), *(Path(path) for path in (settings.nats_credentials, settings.nats_tls_key) if path)]
-    exposed = [path for path in named if path.is_file() and path.stat().st_mode & _READABLE_BY_OTHERS and _secret(path)]
+    exposed = [path for path in named if path.is_file() and _open_to_others(path) and _secret(path)]
     for path in exposed:
         yield error("secrets", f"others can read {path}", f"chmod 600 {path}")
     for name in ("http_token", "http_read_token"):
@@ -95,6 +96,11 @@ def bus(settings: Settings) -> Iterator[Finding]:
         yield warning("nats_embedded", "NATS is the embedded one", "set NATS_URL to a cluster of three")
         return
     yield from asyncio.run(_ask(settings))
+
+
+def _open_to_others(path: Path) -> bool:
+    """On a read-only mount whoever runs this container said who reads it, and nobody in it can change that."""
+    return bool(path.stat().st_mode & _READABLE_BY_OTHERS) and not os.statvfs(path).f_flag & os.ST_RDONLY
 
 
 def _secret(path: Path) -> bool:

@@ -16,7 +16,7 @@ from mesh.identities.keys import Key
 from mesh.identities.permissions import Identity, Kind, permissions
 from shared.passport import HUB, TENANT_TAG
 
-KINDS: Final[tuple[Kind, ...]] = ("instance", "read_only", "observer", "centralcloud")
+KINDS: Final[tuple[Kind, ...]] = ("instance", "delegate", "read_only", "observer", "centralcloud")
 
 _HEADER: Final = {"typ": "JWT", "alg": "ed25519-nkey"}
 _NAME: Final = "{{name()}}"

@@ -14,6 +14,7 @@ from shared.errors import UsageError
 
 DIRECTORY_MODE: Final = 0o700
 FILE_MODE: Final = 0o600
+HANDED_MODE: Final = 0o444
 
 
 def make_private(directory: Path) -> None:
@@ -27,10 +28,20 @@ def make_private(directory: Path) -> None:
 def write_private(path: Path, text: str) -> None:
     """Replace a file, on disk when this returns; whoever reads sees the old one or the new one."""
     path.parent.mkdir(mode=DIRECTORY_MODE, exist_ok=True)
+    _replace(path, text, FILE_MODE)
+
+
+def write_handed(path: Path, text: str) -> None:
+    """Replace a file in the same way, for whoever has its directory: another user, in a container of his own."""
+    _replace(path, text, HANDED_MODE)
+
+
+def _replace(path: Path, text: str, mode: int) -> None:
     unfinished = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_EXCL, FILE_MODE)
     try:
         with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            os.fchmod(file.fileno(), mode)
             file.write(text)
             file.flush()
             os.fsync(file.fileno())

@@ -3,8 +3,11 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final, NamedTuple
+
+import msgspec
 
 from mesh.identities import certificates, registry
 from mesh.identities.authority import PLACE, Authority, KeyAuthority
@@ -39,18 +42,36 @@ class Office:
         """Everybody there is now."""
         return _read(self.directory)
 
-    def add(self, one: Identity) -> Done:
-        """Admit somebody, and the centralcloud of his tenant if there is none; UsageError when the name is taken."""
+    def add(self, *newcomers: Identity) -> Done:
+        """Admit some, and the centralclouds of their tenants that are missing; UsageError when a name is taken."""
         with alone(self.directory / _LOCK):
             known = self.registry
-            hub = self._authority.hub_of(one.tenant)
-            newcomers = [one] if any(member.identity == hub for member in known.members) else [one, hub]
-            return self._admit(known, newcomers)
+            hubs = dict.fromkeys(self._authority.hub_of(one.tenant) for one in newcomers)
+            return self._admit(known, [*newcomers, *(hub for hub in hubs if not _is_in(known, hub))])
+
+    def hub_of(self, tenant: str) -> Identity:
+        """The centralcloud that serves a tenant, admitted or not."""
+        return self._authority.hub_of(tenant)
 
     def add_hub(self, tenant: str) -> Done:
         """Admit the centralcloud of a tenant."""
         with alone(self.directory / _LOCK):
             return self._admit(self.registry, [self._authority.hub_of(tenant)])
+
+    def certify(self, names: Sequence[str], days_min: int) -> bool:
+        """Sign the server's certificate anew when it is not for these names, or for fewer days; says whether it was."""
+        with alone(self.directory / _LOCK):
+            known = self.registry
+            every = tuple(dict.fromkeys((*known.server.names, *names)))
+            tls = self.directory / "tls"
+            if every == known.server.names and certificates.days_left(tls / "server.pem") >= days_min:
+                return False
+            certificates.sign_server(tls, every)
+            server = msgspec.structs.replace(known.server, names=every)
+            write_private(
+                self.directory / REGISTRY_FILE, registry.encode(msgspec.structs.replace(known, server=server))
+            )
+            return True
 
     def rotate(self, tenant: str, name: str) -> Done:
         """Give somebody a new key; the old one is worthless from now on. NotFoundError when there is nobody."""
@@ -128,6 +149,10 @@ def found(directory: Path, server: Server, *, with_operator: bool = False, tenan
     except BaseException:
         shutil.rmtree(directory, ignore_errors=True)  # it was empty, and half of it would be in the way
         raise
+
+
+def _is_in(known: Registry, one: Identity) -> bool:
+    return any(member.identity == one for member in known.members)
 
 
 def _read(directory: Path) -> Registry:

@@ -46,14 +46,13 @@ class OperatorAuthority:
         return identity(HUB, tenant, "centralcloud")
 
     def admit(self, registry: Registry, one: Identity) -> Admitted:
-        """Make a key and sign for it; a tenant not seen before gets an account."""
+        """Make a key and sign for it; a tenant not seen before gets an account, a kind new to it its signer."""
         tenant = _tenant(one)
         operator = _operator(registry)
-        if tenant not in operator.accounts:
-            accounts = operator.accounts | {tenant: self._new_account()}
-            operator = msgspec.structs.replace(operator, accounts=accounts)
+        account = self._with_signers(operator.accounts.get(tenant))
+        if account != operator.accounts.get(tenant):
+            operator = msgspec.structs.replace(operator, accounts=operator.accounts | {tenant: account})
             registry = msgspec.structs.replace(registry, operator=operator)
-        account = operator.accounts[tenant]
         key = new_key("user")
         signer = self._key(account.signers[one.kind])
         token = claims.user_jwt(signer, account.public_key, one, key.public, now_seconds())
@@ -128,8 +127,11 @@ class OperatorAuthority:
         token = claims.system_user_jwt(self._key(operator.system_account), key.public, now_seconds())
         return RawCredentials(credentials_text(token, key))
 
-    def _new_account(self) -> Account:
-        return Account(self._new("account").public, {kind: self._new("account").public for kind in claims.KINDS})
+    def _with_signers(self, known: Account | None) -> Account:
+        """Whoever made the account may have known fewer kinds."""
+        account = known or Account(self._new("account").public, {})
+        missing = {kind: self._new("account").public for kind in claims.KINDS if kind not in account.signers}
+        return msgspec.structs.replace(account, signers=account.signers | missing)
 
     def _new(self, role: Role) -> Key:
         key = new_key(role)

@@ -16,10 +16,11 @@ from schemas.subjects import Sender, Topic, inbox_prefix
 from shared.errors import UsageError
 from shared.passport import HUB
 
-Kind = Literal["instance", "read_only", "observer", "centralcloud"]
+Kind = Literal["instance", "delegate", "read_only", "observer", "centralcloud"]
 
 _HEARS: Final[dict[Kind, frozenset[Party]]] = {
     "instance": frozenset({"instance"}),
+    "delegate": frozenset({"instance", "delegate"}),
     "read_only": frozenset({"instance"}),
     "observer": frozenset({"subscriber"}),
     "centralcloud": frozenset({"centralcloud"}),
@@ -85,7 +86,7 @@ def permissions(one: Identity) -> Permissions:
         return Permissions(spoken, _sorted(hear, _HEALTH, [f"_INBOX.{HUB}.>"]))
     inbox = [f"{inbox_prefix(Sender(one.tenant, one.name))}.>"]
     # An instance answers programs that ask it with its own credentials, and nobody else.
-    beside = {"instance": inbox, "observer": _HEALTH}.get(one.kind, [])
+    beside = {"instance": inbox, "delegate": inbox, "observer": _HEALTH}.get(one.kind, [])
     return Permissions(_sorted(publish, beside), _sorted(hear, inbox))
 
 
@@ -100,6 +101,8 @@ def _speaks(one: Identity, channel: Channel) -> bool:
             return False
         case "read_only":
             return channel.publisher == "instance" and "{instance}" not in channel.address
+        case "delegate":
+            return channel.publisher in {"instance", "delegate"}
         case _:
             return channel.publisher == one.kind
 

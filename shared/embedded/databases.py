@@ -4,21 +4,40 @@ from __future__ import annotations
 
 import re
 from collections.abc import Sequence
-from urllib.parse import urlsplit, urlunsplit
+from typing import Final, Literal
+from urllib.parse import parse_qs
 
 from shared.errors import ConfigurationError, UnreachableError, UsageError
 
 _CONNECT_SECONDS_MAX = 10
 _LOCK = 4_021_886_150_973_346  # any number, the same in every release
 _NAME = re.compile(r"[a-z_][a-z0-9_]{0,62}")
+_URL: Final = re.compile(
+    r"postgres(?:ql)?(?:\+\w+)?://(?P<where>[^/?#]*)(?:/(?P<database>[^?#]*))?(?:\?(?P<told>[^#]*))?"
+)
+_ATTRIBUTES: Final = "target_session_attrs"
+POOL_PREFIX: Final = "pool_"
+"""What a URL says of the pool is ours to read; libpq refuses it."""
+
+Wanted = Literal["read-write", "prefer-standby"]
+"""Which of several servers is meant: the one that takes changes, or one that follows it while there is one."""
 
 
-def url_of(server_url: str, database: str) -> str:
-    """Return the libpq URL of another database on the same server; a SQLAlchemy driver in it is left out."""
-    parts = urlsplit(server_url)
-    changed = urlunsplit(parts._replace(scheme="postgresql", path=f"/{database}"))
-    # urlunsplit leaves out the slashes of an empty host, which libpq wants.
-    return changed if changed.startswith("postgresql://") else changed.replace(":", "://", 1)
+def url_of(server_url: str, database: str | None = None, *, server: Wanted = "read-write") -> str:
+    """Return the libpq URL of a database on the same server; None: the one it names.
+
+    The one place where addresses become libpq's: a SQLAlchemy driver and settings of a pool are left out, and of
+    several servers such a `server` is meant, unless the URL says otherwise. ConfigurationError when it is no URL.
+    """
+    found = _URL.fullmatch(server_url)
+    if found is None:
+        raise ConfigurationError("DATABASE_URL is not a URL of PostgreSQL; write postgresql://user@host/database")
+    told = [pair for pair in (found["told"] or "").split("&") if pair and not pair.startswith(POOL_PREFIX)]
+    hosts = [found["where"].rpartition("@")[2], *parse_qs("&".join(told)).get("host", [])]
+    if any("," in host for host in hosts) and not any(pair.startswith(f"{_ATTRIBUTES}=") for pair in told):
+        told.append(f"{_ATTRIBUTES}={server}")
+    name = database if database is not None else found["database"] or ""
+    return f"postgresql://{found['where']}/{name}{'?' if told else ''}{'&'.join(told)}"
 
 
 def create_missing(server_url: str, names: Sequence[str]) -> None:
@@ -34,7 +53,7 @@ def create_missing(server_url: str, names: Sequence[str]) -> None:
     import psycopg  # noqa: PLC0415
     from psycopg import sql  # noqa: PLC0415
 
-    address = url_of(server_url, urlsplit(server_url).path.lstrip("/"))
+    address = url_of(server_url)
     try:
         with psycopg.connect(address, autocommit=True, connect_timeout=_CONNECT_SECONDS_MAX) as connection:
             # Two that create the same database at once would both fail on a unique key of the catalogue.

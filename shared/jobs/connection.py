@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import psycopg
 from psycopg.conninfo import conninfo_to_dict
@@ -30,16 +29,15 @@ _POOLED: Final = "unsupported startup parameter"
 
 
 def parameters(url: str, *, application: str, silent_seconds: float) -> dict[str, Any]:
-    """What libpq is to be told; a server that says nothing for so long is taken as gone."""
-    address = url_of(url, urlsplit(url).path.lstrip("/"))
-    return conninfo_to_dict(address) | {
-        "application_name": application,
+    """What libpq is to be told; a server that says nothing for so long is gone. What the URL says comes first."""
+    ours = {
         "connect_timeout": CONNECT_SECONDS_MAX,
         "keepalives_idle": max(1, int(silent_seconds / 2)),
         "keepalives_interval": max(1, int(silent_seconds / 6)),
         "keepalives_count": 3,
         "tcp_user_timeout": int(silent_seconds * 1000),
     }
+    return ours | conninfo_to_dict(url_of(url)) | {"application_name": application}
 
 
 def with_settings(told: dict[str, Any]) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from schemas.replies import ErrorCode
 from shared.errors import UnreachableError
 from shared.metrics import Metrics
 from shared.web import refusal
-from shared.web.asked import TENANT, Reader, check_length, limited
+from shared.web.asked import TENANT, Reader, check_length, limited, timely
 from shared.web.endpoint import JSON, Access, Endpoint, Raw, Reply
 from shared.web.guard import Guard
 from shared.web.openapi import described
@@ -148,9 +148,10 @@ def _answering(endpoint: Endpoint) -> Respond:
     reader = Reader(endpoint.query, has_body=endpoint.method in _WITH_BODY, bytes_max=endpoint.body_bytes_max)
 
     async def respond(scope: Scope, receive: Receive) -> Response:
+        query = await reader.read(scope, receive)
+        answer = endpoint.answer if scope[TENANT] is None else endpoint.tenant_answer or endpoint.answer
         async with asyncio.timeout(endpoint.seconds_max):
-            answer = endpoint.answer if scope[TENANT] is None else endpoint.tenant_answer or endpoint.answer
-            value = await answer(await reader.read(scope, receive))
+            value = await answer(query)
         status, headers = endpoint.status, None
         if isinstance(value, Reply):
             value, status, headers = value
@@ -160,11 +161,12 @@ def _answering(endpoint: Endpoint) -> Respond:
 
 
 def _passing(endpoint: Raw) -> Respond:
-    """Let it read and write itself, a body no larger than it may be."""
+    """Let it read and write itself, a body no larger than it may be; one that tells of problems itself sees to time."""
 
     async def respond(scope: Scope, receive: Receive) -> Response:
         check_length(scope, endpoint.body_bytes_max)
-        return await endpoint.answer(Request(scope, limited(receive, endpoint.body_bytes_max)))
+        received = limited(receive, endpoint.body_bytes_max)
+        return await endpoint.answer(Request(scope, timely(received) if endpoint.tells_problems else received))
 
     return respond
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Mapping
+from contextvars import ContextVar
 from typing import Any, Final
 from urllib.parse import parse_qsl
 
@@ -18,7 +20,13 @@ from shared.web.refusal import RefusedError
 TENANT: Final = "flocklore.tenant"
 """In the scope of a request: the one tenant it may be about; None: any."""
 
+WANTS_PRIMARY: Final = ContextVar("flocklore.wants_primary", default=False)
+"""Whether this request says `Cache-Control: no-cache`: it is not to be answered from a replica of the database."""
+
 PARAMETERS_MAX: Final = 100
+BODY_SECONDS_MAX: Final = 10.0
+"""From the head of a request to the end of its body."""
+
 _LISTS: Final = (msgspec.inspect.ListType, msgspec.inspect.SetType, msgspec.inspect.VarTupleType)
 
 
@@ -34,7 +42,8 @@ class Reader:
         self._lists = {field.encode_name for field in fields if _is_list(field.type)}
 
     async def read(self, scope: Scope, receive: Receive) -> Any:
-        """Give the struct; raises `RefusedError` 400, 413, 415 or 422."""
+        """Give the struct; raises `RefusedError` 400, 408, 413, 415 or 422."""
+        WANTS_PRIMARY.set("no-cache" in Headers(scope=scope).get("cache-control", "").lower())
         told = self._parameters(scope)
         if self._has_body:
             body = await read_body(scope, receive, self._bytes_max)
@@ -101,17 +110,13 @@ def _pairs(query: bytes) -> list[tuple[str, str]]:
 
 
 async def read_body(scope: Scope, receive: Receive, bytes_max: int) -> bytes:
-    """Give the whole body; `RefusedError` 413 as soon as it is known to be too large."""
+    """Give the whole body; `RefusedError` 413 as soon as it is known to be too large, 408 when it is late."""
     check_length(scope, bytes_max)
+    received = timely(limited(receive, bytes_max))
     chunks: list[bytes] = []
-    size = 0
     while True:
-        message = await receive()
-        chunk = _chunk(message)
-        size += len(chunk)
-        if size > bytes_max:
-            raise _too_large(bytes_max)
-        chunks.append(chunk)
+        message = await received()
+        chunks.append(message.get("body", b""))
         if not message.get("more_body", False):
             return b"".join(chunks)
 
@@ -138,15 +143,32 @@ def limited(receive: Receive, bytes_max: int) -> Receive:
     return received
 
 
+def timely(receive: Receive) -> Receive:
+    """Let a body come in time: a read after that raises `RefusedError` 408, one after who asked went away 400."""
+    loop = asyncio.get_running_loop()
+    deadline = loop.time() + BODY_SECONDS_MAX
+
+    async def received() -> Message:
+        try:
+            async with asyncio.timeout_at(deadline):
+                message = await receive()
+        except TimeoutError as error:
+            raise _too_late() from error
+        if message["type"] == "http.disconnect":
+            raise _malformed("the request ended before its body did")
+        return message
+
+    return received
+
+
+def _too_late() -> RefusedError:
+    """With the end of the connection: the rest of the body is not waited for."""
+    message = f"the body did not come within {BODY_SECONDS_MAX:g} s; send it faster, or in parts"
+    return RefusedError(408, ErrorCode.TIMEOUT, message, headers={"connection": "close"})
+
+
 def _too_large(bytes_max: int) -> RefusedError:
     return RefusedError(413, ErrorCode.INVALID_REQUEST, f"the body is larger than {bytes_max} bytes; send it in parts")
-
-
-def _chunk(message: Message) -> bytes:
-    if message["type"] == "http.disconnect":
-        raise _malformed("the request ended before its body did")
-    chunk: bytes = message.get("body", b"")
-    return chunk
 
 
 def _document(scope: Scope, body: bytes) -> dict[str, Any]:

@@ -96,19 +96,20 @@ class Raw(NamedTuple):
     """As of an `Endpoint`; it is to see to it by `asked.bound`."""
 
 
-def _begin(engine: AsyncEngine, _query: object) -> AbstractAsyncContextManager[AsyncConnection]:
+def plainly(engine: AsyncEngine, _query: object) -> AbstractAsyncContextManager[AsyncConnection]:
+    """Begin a transaction that sees everything."""
     return transaction(engine)
 
 
 def reading(
-    engine: AsyncEngine, answer: Callable[[AsyncConnection, Q], Awaitable[R]], begin: Begin[Q] = _begin
+    engine: AsyncEngine, answer: Callable[[AsyncConnection, Q], Awaitable[R]], begin: Begin[Q] = plainly
 ) -> Callable[[Q], Awaitable[R]]:
     """Have an answer read in a transaction of its own, in which the database refuses every change."""
     return _transacting(engine.execution_options(postgresql_readonly=True), answer, begin)
 
 
 def writing(
-    engine: AsyncEngine, answer: Callable[[AsyncConnection, Q], Awaitable[R]], begin: Begin[Q] = _begin
+    engine: AsyncEngine, answer: Callable[[AsyncConnection, Q], Awaitable[R]], begin: Begin[Q] = plainly
 ) -> Callable[[Q], Awaitable[R]]:
     """Have an answer change things in a transaction of its own, committed before it is given."""
     return _transacting(engine, answer, begin)

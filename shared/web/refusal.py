@@ -19,6 +19,7 @@ from shared.errors import (
     FlockloreError,
     NotFoundError,
     NotRunningError,
+    OverloadedError,
     TransientError,
     UsageError,
 )
@@ -62,12 +63,14 @@ _BY_KIND: Final[tuple[tuple[type[Exception], int, ErrorCode], ...]] = (
     (ContractError, 400, ErrorCode.INVALID_REQUEST),
     (AlreadyRunningError, 409, ErrorCode.CONFLICT),
     (NotRunningError, 409, ErrorCode.CONFLICT),
+    (OverloadedError, 503, ErrorCode.INSUFFICIENT_RESOURCES),
     (TransientError, 503, ErrorCode.SERVICE_UNAVAILABLE),
     (TimeoutError, 504, ErrorCode.TIMEOUT),
 )
 _SAID: Final = {
-    503: "the database or NATS behind this does not answer; ask again",
-    504: "no answer in time; ask for less",
+    ErrorCode.INSUFFICIENT_RESOURCES: "too much is asked of the database at this moment; ask again",
+    ErrorCode.SERVICE_UNAVAILABLE: "the database or NATS behind this does not answer; ask again",
+    ErrorCode.TIMEOUT: "no answer in time; ask for less",
 }
 """In place of an error's own message, which may name our servers."""
 
@@ -79,7 +82,7 @@ def of(error: Exception) -> RefusedError:
     for kind, status, code in _BY_KIND:
         if isinstance(error, kind):
             again = AWAY_RETRY_SECONDS if status >= 500 else None  # noqa: PLR2004 - where errors of servers begin
-            return RefusedError(status, code, _SAID.get(status, str(error)), retry_after_seconds=again)
+            return RefusedError(status, code, _SAID.get(code, str(error)), retry_after_seconds=again)
     _report(error)
     return RefusedError(500, ErrorCode.INTERNAL_ERROR, "this should not have happened; the log of the daemon says more")
 

@@ -18,6 +18,7 @@ from starlette.applications import Starlette
 
 from shared.errors import AlreadyRunningError, ConfigurationError
 from shared.service import Service
+from shared.web.connection import Connection
 
 log = structlog.get_logger(__name__)
 
@@ -123,7 +124,7 @@ class _Server(uvicorn.Server):
     def __init__(self, application: Starlette) -> None:
         config = uvicorn.Config(
             application,
-            http="h11",
+            http=Connection,
             ws="none",
             lifespan="off",
             log_config=None,

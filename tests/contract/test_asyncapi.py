@@ -25,6 +25,7 @@ MADE = [
     subjects.receipt(SENDER),
     subjects.sync(SENDER),
     subjects.route(SENDER),
+    subjects.told(SENDER),
     subjects.heartbeat(SENDER),
     subjects.goodbye(SENDER),
     subjects.cache_update("0" * 32),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+import shlex
 import shutil
 import subprocess
 import sys
@@ -11,9 +13,12 @@ from typing import Any, Final
 
 import psycopg
 import pytest
+from click.testing import CliRunner
 from ruamel.yaml import YAML
 
+from mesh.cli import flocklore
 from shared.embedded.broker import nats_server_program
+from shared.errors import Exit
 from tests.support.processes import REPOSITORY
 from tests.support.servers import copied_postgres
 
@@ -23,7 +28,7 @@ MANIFESTS: Final = sorted(path.name for path in KUBERNETES.glob("*.yaml") if pat
 SBIN: Final = "/usr/sbin:/usr/local/sbin"
 """Where Debian puts what only administrators run; not on everybody's path."""
 
-NATS: Final = {"NATS_NAME": "nats", "NATS_PASSWORD": "a1b2c3"}
+NATS: Final = {"NATS_NAME": "nats"}
 
 
 def program(name: str) -> str:
@@ -102,24 +107,46 @@ def test_haproxy_takes_its_configuration(certificate: Path, tmp_path: Path) -> N
     assert "WARNING" not in said
 
 
+@pytest.fixture(scope="module")
+def handed_out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What the command in kustomization.yaml makes."""
+    directory = tmp_path_factory.mktemp("provision") / "secrets"
+    words = commanded("flocklore")
+    done = CliRunner().invoke(flocklore, [word if word != "secrets" else str(directory) for word in words[1:]])
+    assert done.exit_code == Exit.OK, done.output
+    return directory
+
+
+def commanded(program: str) -> list[str]:
+    """The words of a command that the comment of kustomization.yaml says to run."""
+    text = (KUBERNETES / "kustomization.yaml").read_text(encoding="utf-8").replace("\\\n#", "")
+    (line,) = re.findall(rf"^#   ({program} .*)$", text, re.MULTILINE)
+    return shlex.split(line)
+
+
 @pytest.mark.parametrize("name", ["nats.conf", "nats-cluster.conf"])
-@pytest.mark.parametrize(("password", "valid"), [("a1b2c3", True), ("3abc12", True), (None, False)])
-def test_nats_server_takes_its_configuration(name: str, password: str | None, valid: bool, tmp_path: Path) -> None:  # noqa: FBT001 - a table of cases
-    environment = NATS | ({"NATS_PASSWORD": password} if password else {})
-    if password is None:
-        del environment["NATS_PASSWORD"]
-    command = (str(nats_server_program()), "-t", "-c", str(DEPLOY / name))
-    status, said = run(*command, environment=environment, directory=tmp_path)
-    assert (status == 0) is valid, said
+@pytest.mark.parametrize("provisioned", [True, False])
+def test_nats_server_takes_its_configuration(name: str, provisioned: bool, handed_out: Path, tmp_path: Path) -> None:  # noqa: FBT001 - a table of cases
+    if provisioned:
+        (tmp_path / "secrets").symlink_to(handed_out / "nats")
+    status, said = nats_takes((DEPLOY / name).read_text(encoding="utf-8"), tmp_path)
+    assert (status == 0) is provisioned, said
 
 
-def test_nats_server_takes_the_configuration_in_the_manifest(tmp_path: Path) -> None:
+def test_nats_server_takes_the_configuration_in_the_manifest(handed_out: Path, tmp_path: Path) -> None:
     (inside,) = [one for one in documents(KUBERNETES / "nats.yaml") if one["kind"] == "ConfigMap"]
-    configuration = tmp_path / "nats.conf"
-    configuration.write_text(inside["data"]["nats.conf"], encoding="utf-8")
-    command = (str(nats_server_program()), "-t", "-c", str(configuration))
-    status, said = run(*command, environment=NATS, directory=tmp_path)
+    for file in (handed_out / "nats").iterdir():  # a projected volume: both in one directory
+        (tmp_path / file.name).symlink_to(file)
+    status, said = nats_takes(inside["data"]["nats.conf"], tmp_path)
     assert status == 0, said
+
+
+def nats_takes(text: str, directory: Path) -> tuple[int, str]:
+    """Have nats-server read a configuration that expects to be in /etc/nats."""
+    configuration = directory / "nats.conf"
+    configuration.write_text(text.replace("/etc/nats", str(directory)), encoding="utf-8")
+    command = (str(nats_server_program()), "-t", "-c", str(configuration))
+    return run(*command, environment=NATS, directory=directory)
 
 
 def test_postgres_takes_its_settings(initialised: Path, scratch: Path) -> None:
@@ -159,6 +186,51 @@ def test_manifests_agree_with_each_other() -> None:
         if container["image"].startswith("flocklore"):
             assert probes["livenessProbe"]["path"] == "/health/live", "a database that is away is no reason to restart"
             assert probes["readinessProbe"]["path"] == "/health/ready"
+
+
+def test_every_file_that_a_pod_reads_is_in_the_secret_it_mounts(handed_out: Path) -> None:
+    text = (KUBERNETES / "kustomization.yaml").read_text(encoding="utf-8")
+    pairs = re.search(r"^#   for s in (.*); do$", text, re.MULTILINE)
+    assert pairs is not None
+    places = dict(pair.split("=") for pair in pairs[1].split())
+    secrets = {f"flocklore-{name}": handed_out / place for name, place in places.items()}
+    read = set()
+    for pods in filter(None, map(pods_of, (one for name in MANIFESTS for one in documents(KUBERNETES / name)))):
+        (container,) = pods["spec"]["containers"]
+        mounted = {mount["name"]: mount["mountPath"] for mount in container["volumeMounts"]}
+        volumes = {volume["name"]: volume["secret"] for volume in pods["spec"]["volumes"] if "secret" in volume}
+        for name, secret in volumes.items():
+            assert secret["defaultMode"] == 0o440
+            assert "fsGroup" in pods["spec"]["securityContext"], "else a file of root's is none that it can read"
+            values = [variable["value"] for variable in container["env"] if "value" in variable]
+            for path in (value for value in values if value.startswith(f"{mounted[name]}/")):
+                read.add(path)
+                assert (secrets[secret["secretName"]] / path.removeprefix(f"{mounted[name]}/")).is_file(), path
+    assert len(read) == 5
+    everything = "".join((KUBERNETES / name).read_text(encoding="utf-8") for name in MANIFESTS)
+    assert "secretKeyRef" not in everything, "an environment is in every crash report"
+    assert set(re.findall(r"(?:secretName|secret: {name): ([\w-]+)", everything)) == secrets.keys()
+
+
+def test_servers_of_nats_are_called_what_their_certificate_says(handed_out: Path) -> None:
+    (servers,) = [one for one in documents(KUBERNETES / "nats.yaml") if one["kind"] == "StatefulSet"]
+    hosts = {f"nats-{number}.{servers['spec']['serviceName']}" for number in range(servers["spec"]["replicas"])}
+    manifests = "".join((KUBERNETES / name).read_text(encoding="utf-8") for name in MANIFESTS)
+    assert set(re.findall(r"tls://([\w.-]+):4222", manifests)) == hosts
+    routes = (handed_out / "nats" / "routes.conf").read_text(encoding="utf-8")
+    assert set(re.findall(r"@([\w.-]+):6222", routes)) == hosts
+    shown = ("x509", "-in", str(handed_out / "nats" / "server.pem"), "-noout", "-ext", "subjectAltName")
+    _, said = run(program("openssl"), *shown, directory=handed_out)
+    assert hosts <= set(re.findall(r"DNS:([\w.-]+)", said))
+
+
+@pytest.mark.parametrize("unit", sorted((DEPLOY / "systemd").glob("*.service")), ids=lambda path: path.stem)
+def test_units_load_the_credentials_they_name(unit: Path, handed_out: Path) -> None:
+    text = unit.read_text(encoding="utf-8")
+    loaded = dict(re.findall(r"^LoadCredential=([\w.-]+):(\S+)$", text, re.MULTILINE))
+    assert set(re.findall(r"=%d/([\w.-]+)", text)) == loaded.keys()
+    place = handed_out / ("centralcloud" if "centralcloud" in unit.name else "instances/ci-runner-0")
+    assert all(Path(path).name == name and (place / name).is_file() for name, path in loaded.items())
 
 
 def pods_of(manifest: Mapping[str, Any]) -> Mapping[str, Any]:

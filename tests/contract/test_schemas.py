@@ -122,7 +122,7 @@ def test_generated_schemas_are_schemas(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", sorted(MESSAGES))
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(data=st.data())
 def test_messages_survive_the_wire_and_follow_their_schema(name: str, data: st.DataObject) -> None:
     value = data.draw(messages(MESSAGES[name]))

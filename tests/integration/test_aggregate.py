@@ -247,7 +247,7 @@ steps = st.lists(
 
 
 @given(steps)
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 def test_incremental_is_what_a_rebuild_is(
     make_database: Callable[[], str], history: list[tuple[list[Observation], str]]
 ) -> None:

@@ -18,7 +18,11 @@ from shared.errors import ConfigurationError, UnreachableError, UsageError
         ("postgres://db", "postgresql://db/hub"),
         ("postgresql:///app?host=/run/x", "postgresql:///hub?host=/run/x"),
         ("postgresql://me@/app?host=/run/x&port=1", "postgresql://me@/hub?host=/run/x&port=1"),
-        ("postgresql://a:1,b:2/app", "postgresql://a:1,b:2/hub"),
+        ("postgresql://a:1,b:2/app", "postgresql://a:1,b:2/hub?target_session_attrs=read-write"),
+        ("postgresql://a,b/app?target_session_attrs=any", "postgresql://a,b/hub?target_session_attrs=any"),
+        ("postgresql:///app?host=/a,/b", "postgresql:///hub?host=/a,/b&target_session_attrs=read-write"),
+        ("postgresql://[::1]:1,[::2]:2/app", "postgresql://[::1]:1,[::2]:2/hub?target_session_attrs=read-write"),
+        ("postgresql://me@a/app?pool_max_conns=9&sslmode=require", "postgresql://me@a/hub?sslmode=require"),
     ],
 )
 def test_the_url_of_another_database(server: str, expected: str) -> None:

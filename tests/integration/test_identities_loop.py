@@ -6,7 +6,6 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
-from typing import Any
 
 import pytest
 
@@ -23,7 +22,7 @@ from shared.bus import Bus
 from shared.database import connect_engine
 from shared.errors import ConfigurationError
 from tests.support.daemons import Daemon, Hub, Member, codebase, in_two_files, member
-from tests.support.identities import Guarded, guarded
+from tests.support.identities import Guarded, guarded, shown
 from tests.support.lifecycle import started
 
 SHARED = """
@@ -116,16 +115,6 @@ async def spoke(
         told["role"] = "read_only"
     async with member(server.url, database_url, workspace, **told) as running:
         yield running
-
-
-def shown(server: Guarded, one: Identity) -> dict[str, Any]:
-    """The settings of somebody."""
-    passport = server.passport(one)
-    return {
-        "nats_credentials": passport.credentials,
-        "nats_tls_ca": passport.authority,
-        "nats_tls_cert": passport.certificate,
-    }
 
 
 def told_of(daemon: Daemon) -> list[str]:

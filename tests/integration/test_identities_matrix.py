@@ -26,9 +26,10 @@ from shared.passport import Passport
 from tests.support.identities import Guarded, connected, guarded
 from tests.support.wait import eventually
 
-EVERY: Final[frozenset[Kind]] = frozenset({"instance", "read_only", "observer"})
-ASKING: Final[frozenset[Kind]] = frozenset({"instance", "read_only"})
-INSTANCE: Final[frozenset[Kind]] = frozenset({"instance"})
+EVERY: Final[frozenset[Kind]] = frozenset({"instance", "delegate", "read_only", "observer"})
+ASKING: Final[frozenset[Kind]] = frozenset({"instance", "delegate", "read_only"})
+INSTANCE: Final[frozenset[Kind]] = frozenset({"instance", "delegate"})
+DELEGATE: Final[frozenset[Kind]] = frozenset({"delegate"})
 HUB: Final[frozenset[Kind]] = frozenset({"centralcloud"})
 NOBODY: Final[frozenset[Kind]] = frozenset()
 
@@ -61,6 +62,9 @@ RULES: Final = {
     "instancesQuery": Rule(ASKING, HUB),
     "statisticsQuery": Rule(ASKING, HUB),
     "statistics": Rule(HUB, EVERY),
+    "regionQuery": Rule(ASKING, HUB),
+    "resultsQuery": Rule(DELEGATE, HUB),
+    "told": Rule(DELEGATE, HUB),
     "health": Rule(frozenset({"observer"}), HUB),
 }
 """Written by hand, beside `schemas/channels.py` and not from it: a new channel is a decision."""
@@ -68,8 +72,8 @@ RULES: Final = {
 HEALTH: Final = Channel("health", "$SRV.PING", "", "subscriber", ("centralcloud",), "Of NATS, and none of ours.")
 WHERE: Final = {"domain": "code", "kind": "pattern", "topic": "aggregated", "insight_id": "0" * 32}
 INSTANCES: Final = [Sender("default", "ann"), Sender("default", "bob"), Sender("acme", "ann")]
-SENDERS: Final = [*INSTANCES, Sender("default", "rod"), Sender("default", "obs")]
-"""Rod only reads and obs observes: neither may speak, not even for himself."""
+SENDERS: Final = [*INSTANCES, Sender("default", "eu"), Sender("default", "rod"), Sender("default", "obs")]
+"""Eu is a region's delegate. Rod only reads and obs observes: neither may speak, not even for himself."""
 FOREIGN: Final = [
     "intelligence.made.up.learned.default.ann",
     "intelligence.code.pattern.learned.default.ann.more",
@@ -136,7 +140,7 @@ def may_hear(one: Identity, subject: Subject) -> bool:
 
 
 def may_reply(one: Identity, inbox: str) -> bool:
-    return one.kind == "centralcloud" or (one.kind == "instance" and inbox == f"_INBOX.{one.label}.x")
+    return one.kind == "centralcloud" or (one.kind in INSTANCE and inbox == f"_INBOX.{one.label}.x")
 
 
 class World(NamedTuple):
@@ -162,6 +166,7 @@ async def world(server: Guarded, tmp_path: Path) -> AsyncIterator[World]:
     everybody = [
         server.hub,
         *[await asyncio.to_thread(server.add, sender.instance, sender.tenant) for sender in INSTANCES],
+        await asyncio.to_thread(server.add, "eu", kind="delegate"),
         await asyncio.to_thread(server.add, "rod", kind="read_only"),
         await asyncio.to_thread(server.add, "obs", kind="observer"),
     ]

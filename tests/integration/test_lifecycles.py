@@ -35,6 +35,7 @@ from instance.agents.student import Student
 from instance.config import InstanceSettings, Sharing
 from instance.learning.prices import prices
 from instance.otlp.sink import Sink
+from instance.region.delegate import Delegate
 from instance.schedules import schedule_table
 from instance.speaker import Speaker, enrol
 from instance.store.identity import Identity
@@ -43,6 +44,7 @@ from instance.sync.heartbeat import Heartbeats
 from instance.sync.receipts import Receipts
 from instance.sync.uplink import Uplink
 from schemas.envelope import Source
+from schemas.subjects import Sender
 from shared.bus import Bus
 from shared.database import transaction
 from shared.embedded.nats import EmbeddedNats
@@ -57,6 +59,7 @@ from shared.lease import Lease
 from shared.measuring import Meter
 from shared.metrics import Metrics
 from shared.notices import Notices
+from shared.replica import Replica
 from shared.restarting import Restarted
 from shared.runner import _Readiness
 from shared.schedule import Schedules, Task
@@ -110,6 +113,13 @@ async def hub(database_url: str, own_nats: Callable[[], EmbeddedNats], tmp_path:
 
 def downlink(there: Surroundings) -> Downlink:
     return Downlink(there.engine, there.bus, there.me.tenant, there.metrics, ask_seconds=0.001)
+
+
+def delegate(there: Surroundings) -> Delegate:
+    """Nobody answers it, so that it never connects to what would be above."""
+    sender, settings = Sender(there.me.tenant, there.me.instance_id), structs.replace(there.settings, region="eu")
+    above = new_bus(there.settings.nats_servers[0])
+    return Delegate(there.engine, there.bus, above, there.lease, sender, settings, on_said=lambda: None)
 
 
 def heartbeats(there: Surroundings) -> Heartbeats:
@@ -185,6 +195,7 @@ def health(there: Surroundings) -> Health:
 Build = Callable[[Surroundings], Service]
 ON_A_SPOKE: dict[type[Service], Build] = {
     Bus: lambda there: there.bus,
+    Delegate: delegate,
     Downlink: downlink,
     Heartbeats: heartbeats,
     Lease: lambda there: Lease(there.engine, "stressed", holder="a test", ttl_seconds=1),
@@ -206,6 +217,7 @@ ON_THE_HUB: dict[type[Service], Build] = {
     Meter: lambda there: Meter("meter", there.metrics, hub_measures(there.engine, there.bus, there.metrics, "")),
     Notices: lambda there: Notices(there.engine),
     Presence: lambda there: Presence(there.engine, there.bus),
+    Replica: lambda there: Replica(there.engine, there.engine, there.metrics, stale_seconds=10.0),
     Pressure: lambda there: Pressure(there.bus, ingest(there)),
     Restarted: lambda there: Restarted(Notices(there.engine), there.metrics),
     Schedules: hub_schedules,

@@ -9,7 +9,7 @@ from functools import partial
 from typing import Any
 
 import msgspec
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -150,7 +150,7 @@ async def test_the_counters_of_any_graph(database_url: str) -> None:
     async with instance_engine(database_url) as engine:
         loop = asyncio.get_running_loop()
 
-        @settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+        @settings(max_examples=40)
         @given(shapes(), st.integers(1, 96))
         def holds(graph: list[Shape], salt: int) -> None:
             asyncio.run_coroutine_threadsafe(run_graph(engine, graph, salt), loop).result()

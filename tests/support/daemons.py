@@ -93,9 +93,9 @@ class Member(Daemon):
 
 
 @asynccontextmanager
-async def hub(nats_url: str, database_url: str) -> AsyncIterator[Hub]:
+async def hub(nats_url: str, database_url: str, **changes: Any) -> AsyncIterator[Hub]:
     """Run centralcloud."""
-    settings = CentralcloudSettings(nats_url=nats_url, database_url=database_url)
+    settings = CentralcloudSettings(nats_url=nats_url, database_url=database_url, **changes)
     async with centralcloud.daemon.build(settings) as services, _engine(database_url) as engine, started(*services):
         yield Hub(services, engine)
 

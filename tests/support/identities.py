@@ -115,6 +115,16 @@ async def connected(
         await client.close()
 
 
+def shown(server: Guarded, one: Identity) -> dict[str, Any]:
+    """The settings of somebody."""
+    passport = server.passport(one)
+    return {
+        "nats_credentials": passport.credentials,
+        "nats_tls_ca": passport.authority,
+        "nats_tls_cert": passport.certificate,
+    }
+
+
 @contextmanager
 def guarded(directory: Path, **wishes: bool) -> Iterator[Guarded]:
     """Run such a server for the length of a block."""

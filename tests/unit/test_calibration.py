@@ -22,14 +22,14 @@ def repositories(draw: st.DrawFn) -> list[Counts]:
 
 
 @given(repositories(), st.randoms())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_the_same_counts_give_the_same_tables_in_any_order(fleet: list[Counts], random: object) -> None:
     turned = [Counts(one.repository, one.files_total, dict(list(one.files.items())[::-1])) for one in reversed(fleet)]
     assert fit({"go": fleet, "rust": fleet}, BITS) == fit({"rust": turned, "go": turned}, BITS)
 
 
 @given(repositories())
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 def test_every_factor_is_a_number_of_four_decimals(fleet: list[Counts]) -> None:
     for table in fit({"go": fleet}, BITS):
         assert table.readable
@@ -37,7 +37,7 @@ def test_every_factor_is_a_number_of_four_decimals(fleet: list[Counts]) -> None:
 
 
 @given(repositories())
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 def test_outcomes_are_those_of_every_way_to_see_a_part(fleet: list[Counts]) -> None:
     found = outcome(fleet, BITS)
     assert found is not None

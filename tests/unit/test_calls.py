@@ -224,7 +224,7 @@ def test_unrolled_loops_are_told_once() -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@settings(max_examples=20, deadline=None)
+@settings(max_examples=20)
 @given(names=st.lists(local_names, min_size=5, max_size=5, unique=True))
 def test_renaming_locals_changes_nothing(language: str, names: list[str]) -> None:
     renamed, plain = (
@@ -240,7 +240,7 @@ def test_own_definitions_are_never_told(language: str) -> None:
 
 
 @pytest.mark.parametrize("language", LANGUAGES)
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=25)
 @given(data=st.data())
 def test_broken_files_break_nothing(language: str, data: st.DataObject) -> None:
     source, _ = OTHERS.get(language, (LOCALS[language].format(**dict(zip("abcde", NAMES, strict=True))), []))

@@ -93,6 +93,8 @@ def test_each_daemon_finds_its_own_in_its_environment() -> None:
         "INSTANCE_ID": "mine",
         "FLOCKLORE_INSTANCE_ID": "mine",
         "FLOCKLORE_DATABASE_URL": "postgresql://elsewhere/x",
+        "DATABASE_URL_FILE": "/elsewhere/database.url",
+        "FLOCKLORE_NATS_URL_FILE": "/elsewhere/nats.url",
         "NATS_HOST": "elsewhere",
         "FLOCKLORE_WORKSPACE": "/elsewhere",
         "FLOCKLORE_TENANT": "acme",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ssl
 from pathlib import Path
 from typing import Any
 
@@ -130,4 +131,5 @@ def test_refusals_are_told_from_other_errors() -> None:
     ):
         assert is_refusal(Exception(text))
     assert not is_refusal(Exception("nats: 'Permissions Violation for Publish to \"x\"'"))
+    assert is_refusal(ssl.SSLCertVerificationError("unable to get local issuer certificate"))
     assert not is_refusal(ConnectionRefusedError("Connection refused"))

@@ -24,7 +24,7 @@ from schemas.subjects import Sender, learned, sender_of
 from shared.errors import ConfigurationError, NotFoundError, UsageError
 
 NAMES = st.from_regex(NAME_PATTERN, fullmatch=True).filter(lambda name: is_name(name) and name != "centralcloud")
-KINDS: tuple[Kind, ...] = ("instance", "read_only", "observer")
+KINDS: tuple[Kind, ...] = ("instance", "delegate", "read_only", "observer")
 NOW = 1_700_000_000
 
 
@@ -59,7 +59,8 @@ def test_no_client_has_a_wildcard_where_it_could_be_somebody(tenant: str, name: 
     own = {tenant, name}
     # What is said is named to the last token, but where nobody but centralcloud, or oneself, hears it.
     assert all("*" not in subject for subject in spoken.publish)
-    beside = {"instance": [f"_INBOX.{tenant}.{name}.>"], "observer": ["$SRV.>"], "read_only": []}[kind]
+    inbox = [f"_INBOX.{tenant}.{name}.>"]
+    beside = {"instance": inbox, "delegate": inbox, "observer": ["$SRV.>"], "read_only": []}[kind]
     assert [subject for subject in spoken.publish if ">" in subject] == beside
     for channel in CHANNELS:
         if "{instance}" in channel.address:

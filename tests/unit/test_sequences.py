@@ -50,7 +50,7 @@ def test_closed_patterns_are_as_large_as_they_can_be_without_losing_support() ->
     assert closed(FILES) == {("open", "close"): 4, ("open", "read", "close"): 3}
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 @given(corpora, st.integers(1, 3))
 def test_closed_patterns_are_those_found_by_trying_all(corpus: list[list[str]], min_support: int) -> None:
     everything = {calls: support for calls, support in frequent(corpus, min_support).items() if len(calls) > 1}
@@ -58,7 +58,7 @@ def test_closed_patterns_are_those_found_by_trying_all(corpus: list[list[str]], 
     assert closed(corpus, min_support) == expected
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(corpora, st.randoms(use_true_random=False))
 def test_the_order_of_the_sequences_changes_nothing(corpus: list[list[str]], chance: random.Random) -> None:
     shuffled = chance.sample(corpus, len(corpus))
@@ -66,14 +66,14 @@ def test_the_order_of_the_sequences_changes_nothing(corpus: list[list[str]], cha
     assert mine(shuffled, 10) == mine(corpus, 10)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(corpora, corpora)
 def test_supports_add_up_over_instances(here: list[list[str]], there: list[list[str]]) -> None:
     for calls, support in closed([*here, *there]).items():
         assert len(Index(here).holding(calls)) + len(Index(there).holding(calls)) == support
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(corpora)
 def test_what_is_chosen_is_closed_and_said_once(corpus: list[list[str]]) -> None:
     chosen = mine(corpus, 10)

@@ -69,7 +69,7 @@ def test_nothing_said_is_nothing_to_judge() -> None:
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(10, 25), st.integers(1, 30))
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=60)
 def test_any_ballots_give_a_trust_to_everybody(seed: int, instances: int, facts: int) -> None:
     generator = np.random.default_rng(seed)
     cells = np.argwhere(generator.random((facts, instances)) < generator.random())

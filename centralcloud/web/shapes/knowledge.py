@@ -114,6 +114,8 @@ class InsightItem(Struct, frozen=True, kw_only=True):
     """Of near-duplicates: the id of the one most instances have; else empty."""
     accepted: Count
     rejected: Count
+    above: bool
+    """Known beyond this region, told by the hub above it; too few of this region's own instances have it."""
     applied_by: Count
     """Instances, not offline, that have applied this version."""
     told: Count

@@ -193,6 +193,10 @@ class WorkerItem(Struct, frozen=True, kw_only=True):
     seconds_since_heartbeat: float
 
 
+class RegionAsked(Asked, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """GET /api/v1/region: answered by `schemas.region.RegionPage`, as this hub sees it."""
+
+
 class StatisticsAsked(Asked, frozen=True, kw_only=True, forbid_unknown_fields=True):
     """GET /api/v1/statistics: answered by `schemas.insights.GlobalStatistics`, as last counted."""
 

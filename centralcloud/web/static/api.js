@@ -4,7 +4,9 @@ import { store } from "./store.js";
 
 const TOKEN = "flocklore.token";
 const TENANT = "flocklore.tenant";
+const STALE = "flocklore-stale-seconds";
 const WAIT_SECONDS = 10;
+const WRITTEN_MS = 10_000; // after a change everything is read where it was made: a replica shows it a little later
 
 /** What went wrong, in the words and with the code of the server. */
 class ApiError extends Error {
@@ -21,6 +23,9 @@ export const asking = store(null);
 const kept = (name) => sessionStorage.getItem(name) ?? "";
 const chosen = new URLSearchParams(location.search).get("tenant");
 if (chosen) sessionStorage.setItem(TENANT, chosen);
+
+/** For how many seconds what was answered last may have been out of date: it came from a replica of the database. */
+export const behind = store(0);
 
 /** The tenant all of this is about. */
 export const tenant = () => kept(TENANT) || "default";
@@ -40,6 +45,7 @@ export function url(path, query = {}) {
 export const part = encodeURIComponent;
 
 let asked = null;
+let wroteAt = -Infinity;
 
 /** Ask the person for a token, once however many requests were refused; resolves when one was typed. */
 export function askToken() {
@@ -55,11 +61,13 @@ export function askToken() {
   return asked;
 }
 
+const current = () => (performance.now() - wroteAt < WRITTEN_MS ? { "Cache-Control": "no-cache" } : {});
+
 async function once(address, { waits = WAIT_SECONDS, ...options }) {
   const deadline = AbortSignal.timeout(waits * 1000);
   const signal = options.signal ? AbortSignal.any([options.signal, deadline]) : deadline;
   try {
-    return await fetch(address, { ...options, signal, headers: { ...options.headers, ...authorization() } });
+    return await fetch(address, { ...options, signal, headers: { ...options.headers, ...authorization(), ...current() } });
   } catch (error) {
     if (options.signal?.aborted) throw error;
     throw new ApiError(0, null);
@@ -76,6 +84,7 @@ async function answered(address, options) {
   setClock(answer.headers.get("date"));
   const body = await answer.json().catch(() => null);
   if (!answer.ok) throw new ApiError(answer.status, body?.error);
+  if (answer.headers.has(STALE)) behind.set(Math.floor(Number(answer.headers.get(STALE))));
   return body;
 }
 
@@ -89,4 +98,4 @@ export const post = (path, body = {}, waits = WAIT_SECONDS) =>
     waits,
     headers: { "Content-Type": "application/json" },
     body: JSON.stringify(body),
-  });
+  }).finally(() => (wroteAt = performance.now()));

@@ -1,12 +1,12 @@
 // The navigation beside every page, and how things stand.
 import { Badge } from "./components/badge.js";
 import { Flock, Icon } from "./components/icons.js";
-import { compact } from "./format.js";
+import { compact, seconds } from "./format.js";
 import { html, useState, useEffect } from "./html.js";
 import { connection } from "./live.js";
 import { address } from "./router.js";
 import { useStore } from "./store.js";
-import { tenant } from "./api.js";
+import { behind, tenant } from "./api.js";
 
 /** Every page with its name and its key after "g". */
 export const PAGES = [
@@ -48,6 +48,11 @@ function Connection({ failed }) {
   return html`<span role="status" data-connection=${state} title=${word}><${Badge} as=${as}><span class="label">${word}</span><//></span>`;
 }
 
+function Behind() {
+  const late = useStore(behind);
+  return late > 0 && html`<span class="label faint clip" role="status" data-behind title="Read from a replica of the database">up to ${seconds(late)} behind</span>`;
+}
+
 /** Pages, whether it is live, who leads. */
 export function Side({ page, standing: { data, error }, openHelp }) {
   const letters = data?.dead_letters ?? 0;
@@ -59,6 +64,7 @@ export function Side({ page, standing: { data, error }, openHelp }) {
         ${name === "bus" && letters > 0 && html`<span class="note" title="Dead letters">${compact(letters)}<span class="unseen"> dead letters</span></span>`}</a>`)}</nav>
     <div class="side-foot">
       <${Connection} failed=${Boolean(error)} />
+      <${Behind} />
       ${tenant() !== "default" && html`<span class="label faint clip">tenant ${tenant()}</span>`}
       <span class="tools"><${ThemeSwitch} />
         <button class="icon-button" onClick=${openHelp} title="Keys (?)" aria-label="Keys"><${Icon} name="help" /></button></span>

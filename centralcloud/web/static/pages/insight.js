@@ -72,7 +72,7 @@ function History({ steps }) {
 }
 
 const About = ({ one }) => html`<${Facts} of=${[
-  ["State", html`<${Badge} state=${one.state} />`],
+  ["State", html`<${Badge} state=${one.state} />${one.above && html` <span class="tag">from above</span>`}`],
   ["Version", count(one.version)],
   ["Adopted by", html`<${Adopted} of=${one} />`],
   ["Instances", count(one.instances)],
@@ -101,9 +101,10 @@ export function Insight({ route: { id } }) {
   const why = useData(url(`insights/${part(id)}/why`), concerns);
   const one = data?.insight;
   return html`<${Page} back="insights" title=${one ? nameOf(one) : `Insight ${brief(id)}`} says=${one && `${kindName(one.kind)}${one.language ? ` · ${one.language}` : ""}`}
-    acts=${one && html`<a class="button" href=${address("patterns", id)}>Open the pattern</a><${Act} one=${one} reload=${reload} />`}>
+    acts=${one && html`${!one.above && html`<a class="button" href=${address("patterns", id)}>Open the pattern</a>`}<${Act} one=${one} reload=${reload} />`}>
     ${error && html`<${Failure} error=${error} retry=${reload} />`}
     ${one?.withdrawn && html`<div class="notice warn"><${Icon} name="warning" /><p>Taken back by ${one.withdrawn.by || "somebody"} <${Ago} at=${one.withdrawn.at} />${one.withdrawn.reason && `: ${one.withdrawn.reason}`}</p></div>`}
+    ${one?.above && html`<div class="notice"><${Icon} name="insights" /><p>Known beyond this region: the hub above it tells of it, and too few instances here have it themselves.</p></div>`}
     ${data && html`<${Card} title="How far it has come"><${Lifecycle} of=${data.lifecycle} insight=${one} /><//>`}
     <div class="columns"><div class="stack">
       ${one?.template && html`<${Card} title="Shape" says="names that are not public are numbered"><pre class="template">${one.template}</pre><//>`}

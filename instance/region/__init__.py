@@ -1,0 +1,1 @@
+"""The delegate: an instance whose codebase is a region, between the region's centralcloud and the one above it."""
