@@ -12,7 +12,7 @@ from typing import Final
 from sqlalchemy.ext.asyncio import AsyncEngine
 
 from instance.agents.orders import Found, Mined, Part, pack_paths
-from instance.agents.reading import Batch, read_batch
+from instance.agents.reading import EncodedBatch, read_encoded
 from instance.analysis.workspace import Changes, FileStamp, SourceFile, Workspace, changes
 from instance.learning.support import difference
 from instance.store import chunks
@@ -67,9 +67,9 @@ async def mine(
     """Mine the files of a part and add them to what is known; `own` are the modules of the codebase by language."""
     paths = part.paths
     if part.in_process:
-        batch = await processes.run(read_batch, repository.root, paths, own)
+        batch = await processes.run(read_encoded, repository.root, paths, own)
     else:
-        batch = await asyncio.to_thread(read_batch, repository.root, paths, own)
+        batch = await asyncio.to_thread(read_encoded, repository.root, paths, own)
     touched = await _store(engine, repository, batch)
     return Mined(
         files=len(batch.files),
@@ -79,7 +79,7 @@ async def mine(
     )
 
 
-async def _store(engine: AsyncEngine, repository: Repository, batch: Batch) -> set[str]:
+async def _store(engine: AsyncEngine, repository: Repository, batch: EncodedBatch) -> set[str]:
     """Write files, patterns and counts of one batch, together; returns the patterns whose counts changed.
 
     What belongs to the files alone comes before the lock under which the counts of a repository are changed.
@@ -90,8 +90,7 @@ async def _store(engine: AsyncEngine, repository: Repository, batch: Batch) -> s
         await chunks.put(connection, repository, batch.chunks)
         deltas = _sum(batch.files, before)
         await store.lock_counts(connection, repository)
-        await store.put_patterns(connection, repository, batch.patterns.values())
-        await store.change_counts(connection, repository, deltas)
+        await store.change_counts(connection, repository, deltas, batch.patterns)
     return set(deltas)
 
 
@@ -105,7 +104,7 @@ async def _forget(engine: AsyncEngine, repository: Repository, found: Changes) -
         await store.delete_files(connection, repository, found.removed)
         deltas = _sum([], gone)
         await store.lock_counts(connection, repository)
-        await store.change_counts(connection, repository, deltas)
+        await store.change_counts(connection, repository, deltas, {})
     return len(gone), set(deltas)
 
 

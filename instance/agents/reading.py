@@ -6,6 +6,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from msgspec import Raw
+
 from instance.analysis.languages import language_of
 from instance.analysis.parse import parse
 from instance.analysis.workspace import FileStamp, RefusedError, Skipped, read_stamped
@@ -17,6 +19,7 @@ from instance.learning.vocabulary import vocabulary
 from instance.store.chunks import ChunkRow
 from instance.store.observations import CODE
 from instance.store.workspace import FileRow, PatternRow
+from schemas.codec import encode
 
 
 @dataclass
@@ -29,6 +32,24 @@ class Batch:
     left_out: Skipped = field(default_factory=Skipped)
     """What could not be read of them, such as statements with syntax errors."""
     unreadable: list[str] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class EncodedBatch:
+    """A batch with its rows as the database takes them; unlike values they cost little to hand to another process."""
+
+    files: list[FileRow]
+    patterns: dict[str, Raw]
+    chunks: dict[str, list[Raw]]
+    left_out: Skipped
+
+
+def read_encoded(root: Path, paths: Sequence[str], own: dict[str, frozenset[str]]) -> EncodedBatch:
+    """Mine each file as it is now, for the database."""
+    batch = read_batch(root, paths, own)
+    patterns = {fingerprint: Raw(encode(row)) for fingerprint, row in batch.patterns.items()}
+    chunks = {path: [Raw(encode(row)) for row in rows] for path, rows in batch.chunks.items()}
+    return EncodedBatch(batch.files, patterns, chunks, batch.left_out)
 
 
 def read_batch(root: Path, paths: Sequence[str], own: dict[str, frozenset[str]]) -> Batch:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Sequence
 
 import tree_sitter
 
@@ -17,11 +18,12 @@ _ASSIGNED = frozenset({Role.BINDING, Role.LABEL})
 class Definitions:
     """Fills `Tokens.definitions`."""
 
-    def __init__(self, source: bytes, rules: Grammar, tokens: Tokens) -> None:
+    def __init__(self, source: bytes, rules: Grammar, tokens: Tokens, roles: Sequence[int]) -> None:
         self._source = source
         self._kinds = rules.defines
         self._words = rules.language.definition_words
         self._tokens = tokens
+        self._roles = roles  # as far as they are known
         self._open: list[tuple[int, str]] = []  # the place in the list, and what is defined
 
     def begin_at(self, node: tree_sitter.Node) -> str | None:
@@ -31,7 +33,7 @@ class Definitions:
 
     def open(self, kind: int, node: tree_sitter.Node) -> None:
         """Open a definition; a function directly in a class is a method, one that is assigned has its target's name."""
-        texts, roles = self._tokens.texts, self._tokens.roles
+        texts, roles = self._tokens.texts, self._roles
         what = self._kinds.get(kind) or self.begin_at(node) or FUNCTION
         if what == FUNCTION and self._open and self._open[-1][1] == CLASS and not self._words:
             what = METHOD
@@ -48,16 +50,15 @@ class Definitions:
             place = self._open[-1][0]
             definition = self._tokens.definitions[place]
             if not definition.name:
-                self._tokens.definitions[place] = definition._replace(name=name)
+                self._tokens.definitions[place] = Definition(definition.kind, name, *definition[2:])
 
     def close(self) -> None:
         """Close the innermost definition; where a word defines, the one after it is the name."""
         texts, place = self._tokens.texts, self._open.pop()[0]
-        definition = self._tokens.definitions[place]
-        if not definition.name and self._words:
-            second = texts[definition.first_token + 1 : definition.first_token + 2]
-            definition = definition._replace(name="".join(second))
-        self._tokens.definitions[place] = definition._replace(end_token=len(texts))
+        kind, name, start_byte, end_byte, first_token, _ = self._tokens.definitions[place]
+        if not name and self._words:
+            name = "".join(texts[first_token + 1 : first_token + 2])
+        self._tokens.definitions[place] = Definition(kind, name, start_byte, end_byte, first_token, len(texts))
 
     def drop_nameless(self) -> None:
         """Drop what has no name: a lambda, an implementation block."""

@@ -8,6 +8,7 @@ import tree_sitter
 
 from instance.analysis.definitions import Definitions
 from instance.analysis.grammar import (
+    ERROR_KIND,
     OPENS_BODY,
     OPENS_CLASS,
     OPENS_DEFINITION,
@@ -23,14 +24,12 @@ from instance.analysis.tokens import NOWHERE, Tokens
 
 MAX_NODES = 600_000
 MAX_DEPTH = 250
-_ERROR_KIND = 65535
 _DOTS = frozenset({".", "?.", "::"})
 # Enum members cost a look-up and a slow comparison each; this module compares some for every node.
-_MARK, _NAME_LEAF, _PLAIN, _DESCEND, _CLOSER, _SEPARATOR, _ATOM, _SKIP, _DOUBTED, _SPOIL = (int(step) for step in Step)
+_MARK, _CLOSER, _NAME_LEAF, _PLAIN, _ATOM, _DESCEND, _STATEMENT, _LONE, _SKIP, _DOUBTED, _SPOIL = map(int, Step)
 _TEXT, _NAME, _FIELD, _DEFINITION, _BINDING, _LABEL, _STRING = (
     int(role) for role in (Role.MARK, Role.NAME, Role.FIELD, Role.DEFINITION, Role.BINDING, Role.LABEL, Role.STRING)
 )
-_INTERIOR = frozenset({_PLAIN, _DESCEND})
 _DOTTABLE = frozenset({_NAME, _LABEL, _BINDING})
 _NAMED = frozenset({_DEFINITION, _BINDING})
 # An open node is one number: its kind, above it the role it hands down to names, above that the mask of what it opened.
@@ -47,83 +46,81 @@ class Passage:
         self.text = source.decode("latin-1")  # one character a byte, so that positions are the same
         self.rules = rules
         self.tokens = tokens
-        self.steps = rules.doubting_steps if has_errors else rules.steps
+        self.below = rules.doubting if has_errors else rules.below
+        self.texts, self.is_ascii = tokens.texts, source.isascii()
+        self.roles: list[int] = []  # quicker to fill than bytes
         self.path: list[int] = [_ABOVE_ROOT]
         self.statements: list[int] = []
         self.bodies: list[int] = [NOWHERE]
         self.scopes: list[int] = [0]
         self.in_class: list[bool] = [False]
         self.import_start = 0
-        self.definitions = Definitions(source, rules, tokens)
+        self.definitions = Definitions(source, rules, tokens, self.roles)
         self.child_roles, self.name_roles = rules.child_roles, rules.name_roles
         self.trailing = SEPARATORS if rules.language.optional_semicolons else frozenset(",")
+        self.is_indented, self.words_define = rules.language.indented, bool(rules.language.definition_words)
+        self.capitals_are_constants = rules.language.capitals_are_constants
 
-    def run(self, cursor: tree_sitter.TreeCursor) -> None:  # noqa: C901, PLR0912, PLR0915 - a call a node is slow
+    def run(self, cursor: tree_sitter.TreeCursor) -> None:
         """Visit every node once, depth first, without recursion."""
-        steps, marks, containers, alone, opens, texts, roles, path = (
-            self.steps, self.rules.marks, self.rules.containers, self.rules.stands_alone, self.rules.opens,
-            self.tokens.texts, self.tokens.roles, self.path,
-        )  # fmt: skip
-        in_container = False
+        if not self._visit(cursor):
+            self._abandon()
+        self._settle_scopes()
+        self.tokens.roles.extend(self.roles)
+        self.definitions.drop_nameless()
+
+    def _visit(self, cursor: tree_sitter.TreeCursor) -> bool:  # noqa: C901, PLR0912, PLR0915 - a call a node is slow
+        """Read node after node up to the end of the tree; False when there are too many."""
+        marks, below, texts, roles, path = self.rules.marks, self.below, self.texts, self.roles, self.path
+        steps = outside = below[0]
         for _ in repeat(None, MAX_NODES):
             node: tree_sitter.Node = cursor.node  # type: ignore[assignment]  # a cursor always stands on a node
             kind = node.kind_id
             step = steps[kind]
-            if step == _MARK:
+            if step <= _CLOSER:
+                if step == _CLOSER and texts and texts[-1] == ",":
+                    self._drop_comma(node)
                 texts.append(marks[kind])
                 roles.append(_TEXT)
-            elif in_container and step < _SKIP and alone[kind] and not (texts and texts[-1] == "case"):
-                if self._statement(cursor, node, kind, step):
-                    in_container = containers[kind]
-                    continue
-            elif step == _NAME_LEAF:
-                self._name(node, kind, cursor)
             elif step == _PLAIN and len(path) < MAX_DEPTH:
                 if cursor.goto_first_child():
                     path.append(kind)
-                    in_container = False
+                    steps = outside
                     continue
                 self._leaf(node, 0)
-            elif step <= _DESCEND:
-                if self._enter(cursor, node, kind, opens[kind]):
-                    in_container = containers[kind]
-                    continue
-            elif step <= _SEPARATOR:
-                if step == _CLOSER or not in_container:
-                    self._formatted(node, kind, step)
+            elif step == _NAME_LEAF:
+                self._name(node, kind, cursor)
             elif step == _ATOM:
                 self._leaf(node, self.rules.atom_roles[kind])
+            elif step <= _STATEMENT:
+                if self._enter(cursor, node, kind, step):
+                    steps = below[kind]
+                    continue
             elif step != _SKIP:
-                self._doubt(node, kind, step)
-            if not cursor.goto_next_sibling():
-                if not self._ascend(cursor):
+                self._peculiar(cursor, node, kind, step)
+            if cursor.goto_next_sibling():
+                continue
+            while cursor.goto_parent():
+                left = path.pop()
+                if left >= _OPENED:
+                    self._close(left >> _OPENS_SHIFT)
+                if cursor.goto_next_sibling():
+                    steps = below[path[-1] & _KIND_MASK]
                     break
-                in_container = containers[path[-1] & _KIND_MASK]
-        else:
-            self._abandon()
-        self._settle_scopes()
-        self.definitions.drop_nameless()
-
-    def _statement(self, cursor: tree_sitter.TreeCursor, node: tree_sitter.Node, kind: int, step: int) -> bool:
-        """Open a statement; one that is a single leaf is closed again and False is returned."""
-        if step in _INTERIOR:
-            return self._enter(cursor, node, kind, self.rules.opens[kind] | OPENS_STATEMENT)
-        self._open_statement()
-        if step == _NAME_LEAF:
-            self._name(node, kind, cursor)
-        else:
-            self._leaf(node, self.rules.atom_roles[kind])
-        self._close_statement()
+            else:
+                return True
         return False
 
-    def _enter(self, cursor: tree_sitter.TreeCursor, node: tree_sitter.Node, kind: int, mask: int) -> bool:
+    def _enter(self, cursor: tree_sitter.TreeCursor, node: tree_sitter.Node, kind: int, step: int) -> bool:
         """Open what begins at a named node and go down; a leaf becomes a token and False is returned."""
         if len(self.path) >= MAX_DEPTH:
             self._spoil("too_deep")
             return False
-        if mask & OPENS_STATEMENT:
+        texts, mask = self.texts, self.rules.opens[kind]
+        if step == _STATEMENT and not (texts and texts[-1] == "case"):  # what a case is about is no statement
             self._open_statement()
-            if self.definitions.begin_at(node):
+            mask |= OPENS_STATEMENT
+            if self.words_define and self.definitions.begin_at(node):
                 mask |= OPENS_DEFINITION
         if mask & ~OPENS_STATEMENT:
             self._open(mask, node, kind)
@@ -135,15 +132,36 @@ class Passage:
         self._close(mask)
         return False
 
-    def _ascend(self, cursor: tree_sitter.TreeCursor) -> bool:
-        """Leave finished nodes until one has a sibling; False at the end of the tree."""
-        while cursor.goto_parent():
-            left = self.path.pop()
-            if left >= _OPENED:
-                self._close(left >> _OPENS_SHIFT)
-            if cursor.goto_next_sibling():
-                return True
-        return False
+    def _peculiar(self, cursor: tree_sitter.TreeCursor, node: tree_sitter.Node, kind: int, step: int) -> None:
+        """Deal with a leaf that is a statement, with what is not read, and with what may not be what it seems."""
+        if step == _LONE:
+            self._lone(cursor, node, kind)
+        elif step == _SPOIL:
+            self._spoil("syntax_errors" if kind == ERROR_KIND else "macros")
+        elif node.is_missing:
+            self._spoil("syntax_errors")
+        else:
+            self._doubted(node, kind)
+
+    def _lone(self, cursor: tree_sitter.TreeCursor, node: tree_sitter.Node, kind: int) -> None:
+        is_statement = self.texts[-1:] != ["case"]
+        if is_statement:
+            self._open_statement()
+        if self.name_roles[kind]:
+            self._name(node, kind, cursor)
+        else:
+            self._leaf(node, self.rules.atom_roles[kind])
+        if is_statement:
+            self._close(OPENS_STATEMENT)
+
+    def _doubted(self, node: tree_sitter.Node, kind: int) -> None:
+        """Read a mark after all."""
+        step = self.rules.below[self.path[-1] & _KIND_MASK][kind]
+        if step == _CLOSER and self.texts and self.texts[-1] == ",":
+            self._drop_comma(node)
+        if step != _SKIP:
+            self.texts.append(self.rules.marks[kind])
+            self.roles.append(_TEXT)
 
     def _role(self, cursor: tree_sitter.TreeCursor) -> int:
         """Return the role names have here according to the parent; 0 when it has nothing to say."""
@@ -152,41 +170,23 @@ class Passage:
         role = 0 if table is None else table.get(cursor.field_id or 0) or table.get(0)
         return role or parent >> _ROLE_SHIFT & _ROLE_MASK
 
-    def _formatted(self, node: tree_sitter.Node, kind: int, step: int) -> None:
-        """Add a bracket or a separator, and drop the comma that a formatter put before the bracket."""
-        texts = self.tokens.texts
-        if step == _CLOSER and texts and texts[-1] == ",":
-            self._drop_comma(node)
-        texts.append(self.rules.marks[kind])
-        self.tokens.roles.append(_TEXT)
-
-    def _doubt(self, node: tree_sitter.Node, kind: int, step: int) -> None:
-        """Deal with what is not read, and with what may not be what it seems."""
-        if step == _SPOIL:
-            self._spoil("syntax_errors" if kind == _ERROR_KIND else "macros")
-        elif node.is_missing:
-            self._spoil("syntax_errors")
-        elif self.rules.steps[kind] != _SEPARATOR or not self.rules.containers[self.path[-1] & _KIND_MASK]:
-            self._formatted(node, kind, self.rules.steps[kind])
-
     def _name(self, node: tree_sitter.Node, kind: int, cursor: tree_sitter.TreeCursor) -> None:
-        texts = self.tokens.texts
         text = self.text[node.start_byte : node.end_byte]
-        if not text or not text.isascii():
+        if not text or not (self.is_ascii or text.isascii()):
             text = self._unusual(text, node)
         if not text:
             return
-        parent, role = self.path[-1], self.name_roles[kind]
+        texts, parent, role = self.texts, self.path[-1], self.name_roles[kind]
         if parent >= _HANDS_DOWN or self.child_roles[parent] is not None:
             role = self._role(cursor) or role
-        if role == _BINDING and self.rules.language.capitals_are_constants and text[0].isupper():
+        if role == _BINDING and self.capitals_are_constants and text[0].isupper():
             role = _NAME
         if role in _DOTTABLE and texts and texts[-1] in _DOTS:
             role = _FIELD
         elif role in _NAMED:
             self._bind(text, role)
         texts.append(text)
-        self.tokens.roles.append(role)
+        self.roles.append(role)
 
     def _unusual(self, text: str, node: tree_sitter.Node) -> str:
         """Return the text of a leaf that is not plain ASCII; "" for one the parser made up."""
@@ -207,15 +207,15 @@ class Passage:
     def _leaf(self, node: tree_sitter.Node, role: int) -> None:
         """Add a literal in its role, or (0) a leaf of a kind that usually is none."""
         text = self.text[node.start_byte : node.end_byte]
-        if not text or not text.isascii():
+        if not text or not (self.is_ascii or text.isascii()):
             text = self._unusual(text, node)
         if text:
-            self.tokens.texts.append(text)
-            self.tokens.roles.append(role or (_TEXT if is_word_of_grammar(text) else _NAME))
+            self.texts.append(text)
+            self.roles.append(role or (_TEXT if is_word_of_grammar(text) else _NAME))
 
     def _settle_scopes(self) -> None:
         """Give every token since the last change of scope the scope it stands in."""
-        self.tokens.scopes.extend([self.scopes[-1]] * (len(self.tokens.texts) - len(self.tokens.scopes)))
+        self.tokens.scopes.extend([self.scopes[-1]] * (len(self.texts) - len(self.tokens.scopes)))
 
     def _drop_comma(self, closer: tree_sitter.Node) -> None:
         """Drop a comma that only formatters care about; the one that makes `(x,)` a tuple stays."""
@@ -226,13 +226,12 @@ class Passage:
         self._drop_last()
 
     def _drop_last(self) -> None:
-        tokens = self.tokens
-        tokens.texts.pop()
-        tokens.roles.pop()
-        del tokens.scopes[len(tokens.texts) :]
+        self.texts.pop()
+        self.roles.pop()
+        del self.tokens.scopes[len(self.texts) :]
 
     def _open_statement(self) -> None:
-        tokens, here = self.tokens, len(self.tokens.texts)
+        tokens, here = self.tokens, len(self.texts)
         self.statements.append(len(tokens.starts))
         tokens.starts.append(here)
         tokens.ends.append(here)
@@ -241,7 +240,7 @@ class Passage:
 
     def _open(self, mask: int, node: tree_sitter.Node, kind: int) -> None:
         """Open what begins at a node besides a statement."""
-        tokens, here = self.tokens, len(self.tokens.texts)
+        tokens, here = self.tokens, len(self.texts)
         if mask & OPENS_BODY:
             self.bodies.append(len(tokens.owners))
             tokens.owners.append(self.statements[-1] if self.statements else NOWHERE)
@@ -263,7 +262,7 @@ class Passage:
         tokens = self.tokens
         if mask & ~OPENS_STATEMENT:
             if mask & OPENS_IMPORT:
-                tokens.imports.append((self.import_start, len(tokens.texts)))
+                tokens.imports.append((self.import_start, len(self.texts)))
             if mask & OPENS_DEFINITION:
                 self.definitions.close()
             if mask & (OPENS_SCOPE | OPENS_CLASS):
@@ -271,19 +270,20 @@ class Passage:
                 self.scopes.pop()
                 self.in_class.pop()
             if mask & OPENS_BODY:
-                tokens.body_ends[self.bodies.pop()] = len(tokens.texts)
+                tokens.body_ends[self.bodies.pop()] = len(self.texts)
         if mask & OPENS_STATEMENT:
             self._close_statement()
 
     def _close_statement(self) -> None:
-        tokens, texts = self.tokens, self.tokens.texts
-        statement = self.statements.pop()
-        start = tokens.starts[statement]
-        if len(texts) > start and texts[-1] in self.trailing:
+        texts, statement = self.texts, self.statements.pop()
+        start, end = self.tokens.starts[statement], len(texts)
+        if end > start and texts[-1] in self.trailing:
             self._drop_last()
-        if self.rules.language.indented and len(texts) == start + 1 and tokens.roles[-1] == _STRING:
+            end -= 1
+        if self.is_indented and end == start + 1 and self.roles[-1] == _STRING:
             self._drop_last()  # a docstring says nothing about shape
-        tokens.ends[statement] = len(texts)
+            end -= 1
+        self.tokens.ends[statement] = end
 
     def _spoil(self, reason: str) -> None:
         self.tokens.leave_out(reason)
@@ -293,7 +293,7 @@ class Passage:
     def _abandon(self) -> None:
         """Close what is open when the file has too many nodes; nothing half-read is whole."""
         self._spoil("too_many_tokens")
-        here = len(self.tokens.texts)
+        here = len(self.texts)
         for statement in self.statements:
             self.tokens.ends[statement] = here
         for body in self.bodies[1:]:

@@ -145,7 +145,8 @@ class _Miner:
         """Tell whether the second fragment uses a variable of the first, and is not the same shape again."""
         if first.bits + second.bits + PUNCTUATION_BITS < TELLING_BITS_MIN or first.size + second.size >= TOKENS_MAX:
             return False
-        texts, uses, used = self.labels.texts, self.labels.uses, set[str]()
+        texts, uses = self.labels.texts, self.labels.uses
+        used: set[str] = set()
         for start, end in second.spans:
             used.update(uses[start:end])
         for start, end in first.spans:
@@ -174,7 +175,8 @@ class _Miner:
 
     def _introduce(self, view: str, text: str, size: int, spans: Spans) -> bytes:
         """Number the holes of what is seen for the first time in this file."""
-        names, found = self.labels.names, list[Shown]()
+        names = self.labels.names
+        found: list[Shown] = []
         for start, end in spans:
             found += filter(None, names[start:end])
         public = tuple(dict.fromkeys(found))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections import defaultdict
 from collections.abc import Iterable, Iterator
-from itertools import compress
 
 from msgspec import Struct
 
@@ -54,6 +53,7 @@ class Layout:
         self.folds = self._outermost_bodies()
         self.partners = self._parentheses()
         self.openers = self._openers()
+        self.pairs = [(opener, self.partners[opener]) for opener in self.openers]
 
     def bits(self, statement: int) -> float:
         """Return what a statement costs in full."""
@@ -84,22 +84,23 @@ class Layout:
             texts = self.labels.texts
             start, end = fragment.spans[0]
             parts = texts[start:end]
-            for (start, end), mark in zip(fragment.spans[1:], fragment.marks, strict=True):
-                parts.append(mark)
-                parts += texts[start:end]
+            if fragment.marks:
+                for (start, end), mark in zip(fragment.spans[1:], fragment.marks, strict=True):
+                    parts.append(mark)
+                    parts += texts[start:end]
             fragment.text = " ".join(parts)
         return fragment.text
 
     def calls(self, statement: int) -> list[tuple[int, int]]:
         """Return where parentheses after a name open and close in a statement, but not in its bodies."""
-        openers, found = self.openers, list[int]()
+        openers, pairs = self.openers, self.pairs
         at, end = self.tokens.starts[statement], self.tokens.ends[statement]
+        found: list[tuple[int, int]] = []
         for body_start, body_end, _ in self.folds.get(statement, ()):
-            found += openers[bisect_right(openers, at) : bisect_left(openers, body_start)]
+            found += pairs[bisect_right(openers, at) : bisect_left(openers, body_start)]
             at = body_end - 1
-        found += openers[bisect_right(openers, at) : bisect_left(openers, end)]
-        partners = self.partners
-        return [(opener, partners[opener]) for opener in found]
+        found += pairs[bisect_right(openers, at) : bisect_left(openers, end)]
+        return found
 
     def outlined(self, statement: int, calls: list[tuple[int, int]]) -> Fragment | None:
         """Return a statement with its bodies and its outermost arguments folded; None when it has no arguments."""
@@ -145,7 +146,8 @@ class Layout:
     def _members(self, statement: int) -> dict[int, list[int]]:
         """Return the statements that have tokens left, in each body inside a statement."""
         starts, ends, homes = self.tokens.starts, self.tokens.ends, self.tokens.homes
-        end, bodies = ends[statement], defaultdict[int, list[int]](list)
+        end = ends[statement]
+        bodies: defaultdict[int, list[int]] = defaultdict(list)
         for inner in range(statement + 1, len(starts)):  # in order of their starts, so the inner ones come next
             if starts[inner] >= end:
                 break
@@ -186,13 +188,12 @@ class Layout:
 
     def _parentheses(self) -> dict[int, int]:
         """Return where the partner of each parenthesis stands that has one."""
-        texts = self.tokens.texts
         partners: dict[int, int] = {}
         waiting: list[int] = []
-        for at in compress(range(len(texts)), map(_PARENTHESES.__contains__, texts)):
-            if texts[at] == "(":
+        for at, text in enumerate(self.tokens.texts):
+            if text == "(":
                 waiting.append(at)
-            elif waiting:
+            elif text == ")" and waiting:
                 opener = waiting.pop()
                 partners[opener], partners[at] = at, opener
         return partners

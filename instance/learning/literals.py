@@ -9,7 +9,7 @@ NUMBER_HOLE = "#"
 _SHOWN_NUMBERS = frozenset({"0", "1", "2", "100", "1000"})
 _SHOWN_STRING_MAX = 20
 _PREFIXED = re.compile(r"(~?[A-Za-z]*#*)[\"'`/(\[{|<]")
-_CHARACTERS = frozenset({"go", "rust", "java"})
+CHARACTERS = frozenset({"go", "rust", "java"})  # there 'x' is no string
 
 
 def shown_number(text: str) -> str:
@@ -24,7 +24,7 @@ def shown_string(text: str, language: str, public: frozenset[str]) -> str:
     quote = text[len(match[1])] if match else '"'
     if quote == "/":
         return "/S/"
-    if quote == "'" and language in _CHARACTERS:
+    if quote == "'" and language in CHARACTERS:
         return f"{prefix}'S'"
     content = text[len(match[1]) :].strip("\"'`") if match else ""
     if len(content) <= _SHOWN_STRING_MAX and content in public and "f" not in prefix:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable
-from itertools import compress
+from itertools import compress, count
 from typing import NamedTuple
 
 from instance.analysis.language import Role
@@ -17,7 +17,7 @@ from instance.analysis.languages import LANGUAGES
 from instance.analysis.tokens import Tokens
 from instance.learning.imports import Import, declared_modules, read_imports
 from instance.learning.information import HOLE
-from instance.learning.literals import STRING_HOLE, shown_number, shown_string
+from instance.learning.literals import CHARACTERS, STRING_HOLE, shown_number, shown_string
 from instance.learning.origins import OWN, origin_of
 from instance.learning.vocabulary import LANGUAGE, Vocabulary
 
@@ -105,6 +105,7 @@ class _Normaliser:
         self.vocabulary = vocabulary
         self.language = LANGUAGES[tokens.language]
         self.has_paths = tokens.language == "rust"
+        self.quotes = '"`' if tokens.language in CHARACTERS else _QUOTES
         self.own = own | declared_modules(tokens)
         self.imported, self.imports_all = _imported(read_imports(tokens), vocabulary, self.own)
         self.bound = frozenset().union(*tokens.bound)
@@ -116,9 +117,9 @@ class _Normaliser:
     def run(self) -> Labels:
         texts, roles, names, members = self.tokens.texts, self.tokens.roles, self.names, self.vocabulary.members
         shown, uses = list(texts), [""] * len(texts)
-        decided, fields = self.decided, dict[str, str]()
-        for at in compress(range(len(texts)), roles):
-            role, text = roles[at], texts[at]
+        decided = self.decided
+        fields: dict[str, str] = {}
+        for at, role, text in compress(zip(count(), roles, texts), roles):
             if role == _FIELD:
                 if text in members or names[at - 2] is not None:
                     name = names[at] = self._field(at, text)
@@ -165,7 +166,7 @@ class _Normaliser:
 
     def _string(self, text: str) -> str:
         """Return what is shown of a string; most are no more than their quotation marks and what nobody else says."""
-        if text[0] == '"' and text.strip(_QUOTES) not in self.vocabulary.strings:
+        if text[0] in self.quotes and text.strip(_QUOTES) not in self.vocabulary.strings:
             return STRING_HOLE
         return shown_string(text, self.language.name, self.vocabulary.strings)
 

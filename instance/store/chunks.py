@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 from sqlalchemy import text
 from sqlalchemy.ext.asyncio import AsyncConnection
 
@@ -103,9 +103,12 @@ _PLACES = text("""
 
 
 async def put(
-    connection: AsyncConnection, repository: Repository, rows_by_path: Mapping[str, Sequence[ChunkRow]]
+    connection: AsyncConnection, repository: Repository, rows_by_path: Mapping[str, Sequence[ChunkRow | Raw]]
 ) -> None:
-    """Replace the chunks of some files, which must have been written before; a file without any has none."""
+    """Replace the chunks of some files, which must have been written before; a file without any has none.
+
+    The rows may be encoded already.
+    """
     if not rows_by_path:
         return
     await connection.execute(_DELETE, {"id": repository.id, "paths": list(rows_by_path)})

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from msgspec import Struct
+from msgspec import Raw, Struct
 from sqlalchemy import bindparam, text
 from sqlalchemy.dialects.postgresql import BYTEA
 from sqlalchemy.ext.asyncio import AsyncConnection
@@ -97,13 +97,18 @@ _DELETE_FILES = text("DELETE FROM files WHERE repository_id = :id AND path = ANY
 _TOTALS = text("""
     SELECT language, count(*), coalesce(sum(size_bytes), 0)::bigint FROM files GROUP BY language
 """)
-_PUT_PATTERNS = text("""
-    INSERT INTO patterns (repository_id, fingerprint, kind, language, view, template, names, tokens, files, occurrences)
-    SELECT :id, decode(fingerprint, 'hex'), kind, language, view, template, names, tokens, 0, 0
-      FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS r(fingerprint text, kind text, language text, view text,
-           template text, names jsonb, tokens integer)
+_ADD_COUNTS = text("""
+    INSERT INTO patterns AS p
+           (repository_id, fingerprint, kind, language, view, template, names, tokens, files, occurrences)
+    SELECT :id, decode(fingerprint, 'hex'), kind, language, view, template, names, tokens, files, occurrences
+      FROM ROWS FROM (
+           jsonb_to_recordset(CAST(:rows AS jsonb)) AS (fingerprint text, kind text, language text, view text,
+           template text, names jsonb, tokens integer),
+           unnest(CAST(:files AS integer[])), unnest(CAST(:occurrences AS integer[]))
+      ) AS r(fingerprint, kind, language, view, template, names, tokens, files, occurrences)
      ORDER BY fingerprint
-    ON CONFLICT DO NOTHING
+    ON CONFLICT (repository_id, fingerprint) DO UPDATE
+       SET files = p.files + excluded.files, occurrences = p.occurrences + excluded.occurrences
 """)
 _CHANGE_COUNTS = text("""
     UPDATE patterns p SET files = p.files + d.files, occurrences = p.occurrences + d.occurrences
@@ -185,26 +190,41 @@ async def lock_counts(connection: AsyncConnection, repository: Repository) -> No
     await connection.execute(_LOCK_COUNTS, {"id": repository.id})
 
 
-async def put_patterns(connection: AsyncConnection, repository: Repository, rows: Iterable[PatternRow]) -> None:
-    """Add patterns that are not known yet, with zero counts."""
-    ordered = sorted(rows, key=lambda row: row.fingerprint)
-    for chunk in _chunks(ordered):
-        await connection.execute(_PUT_PATTERNS, {"id": repository.id, "rows": chunk})
-
-
 async def change_counts(
-    connection: AsyncConnection, repository: Repository, deltas: Mapping[str, tuple[int, int]]
+    connection: AsyncConnection,
+    repository: Repository,
+    deltas: Mapping[str, tuple[int, int]],
+    patterns: Mapping[str, PatternRow | Raw],
 ) -> None:
-    """Add (files, occurrences) to the counts of patterns, by fingerprint in hex; drop those that reach zero."""
-    rows = [
-        PatternDelta(fingerprint=fingerprint, files=files, occurrences=occurrences)
-        for fingerprint, (files, occurrences) in sorted(deltas.items())
-        if files or occurrences
+    """Add (files, occurrences) to the counts of patterns, by fingerprint in hex; drop those that reach zero.
+
+    Those not known yet are added; they are in `patterns`, perhaps encoded already.
+    """
+    changed = {fingerprint: delta for fingerprint, delta in sorted(deltas.items()) if any(delta)}
+    more = [fingerprint for fingerprint, delta in changed.items() if fingerprint in patterns and min(delta) >= 0]
+    for start in range(0, len(more), _ROWS_MAX):
+        some = {fingerprint: patterns[fingerprint] for fingerprint in more[start : start + _ROWS_MAX]}
+        await _add_counts(connection, repository, changed, some)
+    less = [
+        PatternDelta(fingerprint=fingerprint, files=changed[fingerprint][0], occurrences=changed[fingerprint][1])
+        for fingerprint in sorted(changed.keys() - more)
     ]
-    for chunk in _chunks(rows):
+    for chunk in _chunks(less):
         await connection.execute(_CHANGE_COUNTS, {"id": repository.id, "rows": chunk})
-    if any(row.files < 0 for row in rows):
+    if any(row.files < 0 for row in less):
         await connection.execute(_DROP_EMPTY, {"id": repository.id})
+
+
+async def _add_counts(
+    connection: AsyncConnection,
+    repository: Repository,
+    counts: Mapping[str, tuple[int, int]],
+    patterns: Mapping[str, PatternRow | Raw],
+) -> None:
+    """Add to the counts of these patterns, known or not: a row that is new is written once."""
+    files, occurrences = zip(*(counts[fingerprint] for fingerprint in patterns), strict=True)
+    values = {"files": list(files), "occurrences": list(occurrences), "rows": encode(list(patterns.values())).decode()}
+    await connection.execute(_ADD_COUNTS, {"id": repository.id} | values)
 
 
 async def totals(connection: AsyncConnection) -> tuple[dict[str, int], int]:

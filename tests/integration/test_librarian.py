@@ -116,15 +116,14 @@ async def test_chunks_go_with_their_file_and_stay_in_their_repository(
 
 async def test_an_answer_names_code_patterns_and_insights(engine: AsyncEngine, repository: Repository) -> None:
     templates = {"01": "with open ( $1 ) as $2 : {…}", "02": "logging . getLogger ( __name__ )", "03": "open ( $1 )"}
-    rows = [
-        PatternRow(fingerprint=key * 16, kind="code.pattern", template=template, language="python")
+    rows = {
+        key * 16: PatternRow(fingerprint=key * 16, kind="code.pattern", template=template, language="python")
         for key, template in templates.items()
-    ]
+    }
     async with transaction(engine) as connection:
         await index(connection, repository, "files.py", FILES)
-        await workspace.put_patterns(connection, repository, rows)
         counts = {"01": 9, "02": 5, "03": 1}
-        await workspace.change_counts(connection, repository, {key * 16: (n, n) for key, n in counts.items()})
+        await workspace.change_counts(connection, repository, {key * 16: (n, n) for key, n in counts.items()}, rows)
         await insights.apply(connection, [insight(1), insight(2, template="logger . info ( $1 )")], 2)
         found = await answer(connection, "How are files opened?", limit=5)
     assert found.code[0].place.name == "open_file"

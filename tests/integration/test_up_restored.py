@@ -246,11 +246,11 @@ async def test_what_changes_while_an_epoch_begins_gets_a_version_of_its_own(
         await one.confirms_all()
         async with transaction(one.engine) as connection:
             (place,) = await workspace.repositories(connection)
-            await workspace.change_counts(connection, place, {fingerprint(1): (5, 10)})
+            await workspace.change_counts(connection, place, {fingerprint(1): (5, 10)}, {})
         async with transaction(one.engine) as connection:
             await begin_epoch(connection, Sharing())
             async with transaction(one.engine) as other:
-                await workspace.change_counts(other, place, {fingerprint(1): (1, 2)})
+                await workspace.change_counts(other, place, {fingerprint(1): (1, 2)}, {})
             announcing = asyncio.create_task(_announce(one, place))
             await eventually(lambda: _somebody_waits(one), what="the announcement waits")
         assert await announcing == 1

@@ -66,8 +66,8 @@ async def observe(connection: AsyncConnection, files_by_number: Mapping[int, int
         for name, count in files.items()
         if count or name in before
     ]
-    await workspace.put_patterns(connection, place, [_pattern(row, templates) for row in rows if row.files])
-    await workspace.change_counts(connection, place, {row.fingerprint: _change(row, before) for row in rows})
+    patterns = {row.fingerprint: _pattern(row, templates) for row in rows if row.files}
+    await workspace.change_counts(connection, place, {row.fingerprint: _change(row, before) for row in rows}, patterns)
     await observations.say(connection, place, rows)
     await outbox.append(connection, [(TOPIC, encode(_event(row, place))) for row in rows])
     return len(rows)
