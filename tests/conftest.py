@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import AsyncExitStack, ExitStack
 from pathlib import Path
 
 import pytest
@@ -11,6 +11,8 @@ from hypothesis import HealthCheck, settings
 
 from shared.embedded.nats import EmbeddedNats
 from shared.embedded.postgres import EmbeddedPostgres
+from tests.support.daemons import Fleet
+from tests.support.regions import World
 from tests.support.servers import Databases, copied_postgres, initialised_cluster, scratch_directory
 
 settings.register_profile("exploring", deadline=None, suppress_health_check=[HealthCheck.too_slow])
@@ -99,3 +101,21 @@ def own_postgres(initialised: Path) -> Iterator[Callable[[], EmbeddedPostgres]]:
             return server
 
         yield start
+
+
+@pytest.fixture
+async def fleet(
+    own_nats: Callable[[], EmbeddedNats], make_database: Callable[[], str], tmp_path: Path
+) -> AsyncIterator[Fleet]:
+    """Give a fleet without members yet, on a NATS of its own; all of it runs in this process."""
+    async with AsyncExitStack() as stack:
+        yield Fleet(stack, own_nats().url, make_database, tmp_path)
+
+
+@pytest.fixture
+async def world(
+    own_nats: Callable[[], EmbeddedNats], make_database: Callable[[], str], tmp_path: Path
+) -> AsyncIterator[World]:
+    """Give a hub above, without regions yet."""
+    async with AsyncExitStack() as stack:
+        yield await World(stack, own_nats, make_database, tmp_path).begin()

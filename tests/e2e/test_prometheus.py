@@ -8,8 +8,8 @@ import shutil
 import subprocess
 import urllib.parse
 import urllib.request
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import AsyncExitStack, contextmanager
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +19,6 @@ import yaml
 import centralcloud.daemon
 from centralcloud.config import CentralcloudSettings
 from deploy.grafana.dashboard import expressions
-from shared.embedded.nats import EmbeddedNats
 from shared.embedded.ports import free_port
 from shared.service import Service
 from shared.web.server import WebServer
@@ -51,14 +50,6 @@ SEEN = {
     "count(process_resident_memory_bytes / on (job, instance) flocklore_memory_bytes_max > 0)": [3.0],
     "count(flocklore_nats_round_trip_seconds > 0)": [3.0],
 }
-
-
-@pytest.fixture
-async def fleet(
-    own_nats: Callable[[], EmbeddedNats], make_database: Callable[[], str], tmp_path: Path
-) -> AsyncIterator[Fleet]:
-    async with AsyncExitStack() as stack:
-        yield Fleet(stack, own_nats().url, make_database, tmp_path)
 
 
 @contextmanager

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AsyncExitStack
-from pathlib import Path
+from collections.abc import Sequence
 
 import pytest
 from prometheus_client import generate_latest
@@ -18,7 +16,6 @@ from instance.otlp.sink import Sink
 from schemas import subjects
 from shared.bus import Bus
 from shared.database import connect_engine, transaction
-from shared.embedded.nats import EmbeddedNats
 from shared.errors import AlreadyRunningError
 from shared.jobs.meter import queue_measure
 from shared.lease import Lease
@@ -40,14 +37,6 @@ import signal
 def ask_to_stop(process):
     return os.killpg(os.getpgid(process.pid), signal.SIGHUP)
 """
-
-
-@pytest.fixture
-async def fleet(
-    own_nats: Callable[[], EmbeddedNats], make_database: Callable[[], str], tmp_path: Path
-) -> AsyncIterator[Fleet]:
-    async with AsyncExitStack() as stack:
-        yield Fleet(stack, own_nats().url, make_database, tmp_path)
 
 
 def value(metrics: Metrics, name: str, **labels: str) -> float | None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack
-from pathlib import Path
 from typing import Final
 
 import pytest
@@ -20,7 +19,6 @@ from instance.sync.receipts import Receipts
 from schemas import subjects
 from schemas.subjects import Sender
 from shared.database import connect_engine, transaction
-from shared.embedded.nats import EmbeddedNats
 from tests.support.daemons import Fleet, Hub, Member
 from tests.support.lifecycle import started
 from tests.support.observed import TENANT
@@ -42,14 +40,6 @@ def first(rows):
             return row
     return None
 """
-
-
-@pytest.fixture
-async def fleet(
-    own_nats: Callable[[], EmbeddedNats], make_database: Callable[[], str], tmp_path: Path
-) -> AsyncIterator[Fleet]:
-    async with AsyncExitStack() as stack:
-        yield Fleet(stack, own_nats().url, make_database, tmp_path)
 
 
 @pytest.fixture

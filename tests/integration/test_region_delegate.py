@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Callable
+from collections.abc import Callable
 from contextlib import AsyncExitStack
 from pathlib import Path
 
 import msgspec
-import pytest
 from msgspec import structs
 
 from centralcloud.quarantine import quarantine
 from instance.store import insights
 from schemas.events import CodePatternLearned
 from schemas.insights import Insight
-from shared.embedded.nats import EmbeddedNats
 from tests.support.canaries import Canaries, word
 from tests.support.daemons import Hub, Member, codebase, in_two_files
 from tests.support.identities import guarded, shown
@@ -43,14 +41,6 @@ def show(rows):
 """
 TEMPLATE = "os . killpg ( os . getpgid ( $1 . pid ) , signal . SIGHUP )"
 HEAD = "SELECT head FROM uplink"
-
-
-@pytest.fixture
-async def world(
-    own_nats: Callable[[], EmbeddedNats], make_database: Callable[[], str], tmp_path: Path
-) -> AsyncIterator[World]:
-    async with AsyncExitStack() as stack:
-        yield await World(stack, own_nats, make_database, tmp_path).begin()
 
 
 async def test_what_two_regions_know_is_known_in_the_third(world: World) -> None:

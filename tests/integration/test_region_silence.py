@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,7 +12,6 @@ from centralcloud.store import pins
 from instance.cli.region import region as region_command
 from instance.region.delegate import Delegate
 from shared.database import transaction
-from shared.embedded.nats import EmbeddedNats
 from shared.errors import ConfigurationError
 from tests.support.commands import alone, documented
 from tests.support.daemons import member
@@ -28,14 +26,6 @@ from tests.support.regions import (
 )
 
 SAID = "SELECT count(*) FROM observations WHERE NOT forgotten"
-
-
-@pytest.fixture
-async def world(
-    own_nats: Callable[[], EmbeddedNats], make_database: Callable[[], str], tmp_path: Path
-) -> AsyncIterator[World]:
-    async with AsyncExitStack() as stack:
-        yield await World(stack, own_nats, make_database, tmp_path).begin()
 
 
 async def test_of_a_pinned_tenant_nothing_is_heard_above(world: World) -> None:

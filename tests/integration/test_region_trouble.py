@@ -2,11 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
-from pathlib import Path
-
-import pytest
+from collections.abc import Callable
 
 from centralcloud.store import instance_keys
 from schemas.subjects import Sender
@@ -31,14 +27,6 @@ ACTIVE = "SELECT string_agg(id, ' ' ORDER BY id) FROM insights WHERE state = 'ac
 SAID = "SELECT count(*) FROM observations WHERE NOT forgotten"
 KNOWN = " ".join(sorted(map(digest, PATTERNS)))
 ABOVE = "SELECT count(*) FROM insights WHERE state = 'active' AND (body->>'above')::boolean"
-
-
-@pytest.fixture
-async def world(
-    own_nats: Callable[[], EmbeddedNats], make_database: Callable[[], str], tmp_path: Path
-) -> AsyncIterator[World]:
-    async with AsyncExitStack() as stack:
-        yield await World(stack, own_nats, make_database, tmp_path).begin()
 
 
 async def test_what_a_region_forgets_is_no_insight_above(world: World) -> None:

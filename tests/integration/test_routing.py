@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack, asynccontextmanager
+from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 
 import pytest
 from nats.aio.msg import Msg
@@ -45,14 +44,6 @@ MakeDatabase = Callable[[], str]
 TENANT = "default"
 TODAY = datetime.now(UTC).date()
 NO_VERSION = "0" * 32
-
-
-@pytest.fixture
-async def fleet(
-    own_nats: Callable[[], EmbeddedNats], make_database: MakeDatabase, tmp_path: Path
-) -> AsyncIterator[Fleet]:
-    async with AsyncExitStack() as stack:
-        yield Fleet(stack, own_nats().url, make_database, tmp_path)
 
 
 async def test_a_new_instance_chooses_by_what_the_others_saw_until_it_has_seen_otherwise(fleet: Fleet) -> None:

@@ -9,10 +9,8 @@ import sys
 import threading
 import time
 from collections import Counter
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import AsyncExitStack
+from collections.abc import Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from pathlib import Path
 from typing import ClassVar
 
 import pytest
@@ -23,7 +21,6 @@ from opentelemetry.sdk.trace.export.in_memory_span_exporter import InMemorySpanE
 from opentelemetry.trace import StatusCode
 
 from shared import tracing
-from shared.embedded.nats import EmbeddedNats
 from shared.errors import ConfigurationError
 from shared.spans import EXPORT_SECONDS_MAX, LINKS_MAX, OtelSpans
 from tests.support.daemons import Fleet
@@ -47,14 +44,6 @@ def made() -> Iterator[InMemorySpanExporter]:
     exporter = InMemorySpanExporter()
     with tracing.using(OtelSpans(SimpleSpanProcessor(exporter), "test", "all")):
         yield exporter
-
-
-@pytest.fixture
-async def fleet(
-    own_nats: Callable[[], EmbeddedNats], make_database: Callable[[], str], tmp_path: Path
-) -> AsyncIterator[Fleet]:
-    async with AsyncExitStack() as stack:
-        yield Fleet(stack, own_nats().url, make_database, tmp_path)
 
 
 def ended(made: InMemorySpanExporter) -> dict[int, ReadableSpan]:

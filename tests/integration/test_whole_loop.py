@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable
-from contextlib import AsyncExitStack
+from collections.abc import Callable
 from itertools import groupby
-from pathlib import Path
 from typing import Any
 
 import msgspec
@@ -23,7 +21,6 @@ from schemas.insights import Insight, PatternAggregation, Provenance, Statistics
 from shared.bus import settled
 from shared.client import data_of
 from shared.database import transaction
-from shared.embedded.nats import EmbeddedNats
 from tests.support.asking import ask
 from tests.support.daemons import Fleet, Hub, Member, codebase, in_two_files, member
 from tests.support.wait import eventually
@@ -59,14 +56,6 @@ IN_HOUSE_TEMPLATE = "return vault . put ( $1 , timeout = 2 )"
 
 HELD = "SELECT count(*) FROM insights WHERE state = 'active' AND NOT undone"
 OBSERVED = "SELECT count(*) FROM observations WHERE NOT forgotten"
-
-
-@pytest.fixture
-async def fleet(
-    own_nats: Callable[[], EmbeddedNats], make_database: Callable[[], str], tmp_path: Path
-) -> AsyncIterator[Fleet]:
-    async with AsyncExitStack() as stack:
-        yield Fleet(stack, own_nats().url, make_database, tmp_path)
 
 
 @pytest.fixture
