@@ -60,6 +60,10 @@ class Played(NamedTuple):
         names = {f"i{place}" for place in range(machines)}
         return Played(*([job for job in jobs if job.machine in names] for jobs in self))
 
+    def later(self) -> Played:
+        """Return those after the first day, in which nobody hears of others."""
+        return Played(*([job for job in jobs if job.number >= JOBS_PER_DAY] for jobs in self))
+
 
 class Regrets:
     """Plays fleets in the worlds of some seeds; who is alone in one fleet is so in every other."""
@@ -77,10 +81,12 @@ class Regrets:
         what = ", 20 % unlike" * (setting.unlike > 0) + ", one more inflating" * setting.lying
         every = "" if setting.every == JOBS_PER_DAY else ", heard before each job"
         (apart, apart_twin), (together, together_twin) = map(_regrets, (alone, pooled))
+        (apart_later, _), (together_later, _) = (_regrets([one.later() for one in each]) for each in (alone, pooled))
         print(
             f"{f'{setting.size} instances{what}{every}':38} {len(seeds):6} {f'{apart:.3f} ({apart_twin:.3f})':>15}"
             f" {f'{together:.3f} ({together_twin:.3f})':>15} {apart / together:5.1f}"
-            f" {f'({apart_twin / together_twin:.1f})':>6} {mean(same(*one) for one in (*alone, *pooled)):5.0%}",
+            f" {f'({apart_twin / together_twin:.1f})':>6} {apart_later / together_later:10.1f}"
+            f" {mean(same(*one) for one in (*alone, *pooled)):5.0%}",
             flush=True,
         )
         return apart / together
@@ -109,7 +115,7 @@ class Regrets:
 async def print_all(stage: Stage, seed: int, worlds: int) -> None:
     """Print what is regretted."""
     regrets = Regrets(stage, range(seed, seed + worlds))
-    head = f"{'worlds':>6} {'alone':>15} {'pooled':>15} {'ratio':>12} {'same':>5}"
+    head = f"{'worlds':>6} {'alone':>15} {'pooled':>15} {'ratio':>12} {'from day 2':>10} {'same':>5}"
     print(f"\n{JOBS} jobs an instance\n{'success lost on each job (in memory)':38} {head}")
     for size in SIZES:
         ratio = await regrets.compare(Setting(size))

@@ -111,6 +111,8 @@ def _reason(worlds: Worlds, *, explored: bool) -> str:
     floor = f"{worlds.floor[0]:.0%}".replace("%", " %")
     if explored:
         return f"explored: the best in one of {WORLDS} worlds the evidence allows, where {floor} success is asked for"
+    if worlds.is_measuring:
+        return "the incumbent: too little is known of it to hold another plan against it"
     if worlds.reaches:
         return f"the cheapest of {int(worlds.surely.sum())} plans sure enough to reach {floor} success"
     return f"no plan is sure enough to reach {floor} success: the most successful of {int(worlds.allowed.sum())}"

@@ -37,13 +37,13 @@ class Draws:
     """Mean cents, (models, draws); unknown ones are twice those of the dearest model known."""
     cost_after: Floats
 
-    def accepted(self, success: Floats) -> Floats:
-        """Return how likely an attempt is right and accepted."""
-        return success * (1 - self.false_rejection)
+    def accepted(self, right: Floats) -> Floats:
+        """Return the share of jobs that is right and accepted, of the share that is right."""
+        return right * (1 - self.false_rejection)
 
-    def rejected(self, success: Floats) -> Floats:
-        """Return how likely an attempt is rejected."""
-        return 1 - self.accepted(success) - (1 - success) * self.false_acceptance
+    def rejected(self, right: Floats, share: Floats | float = 1.0) -> Floats:
+        """Return the share of jobs that is rejected, of a share of them and what is right of it."""
+        return share - self.accepted(right) - (share - right) * self.false_acceptance
 
     @cached_property
     def expected(self) -> Draws:

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from instance.learning.routing.draws import Draws
-from instance.learning.routing.plans import Order
+from instance.learning.routing.plans import Order, reached
 from instance.learning.routing.pooling import Floats
 from instance.learning.routing.quantity import Quantity
 from instance.learning.routing.task import STAGES_MAX
@@ -48,11 +48,8 @@ def durations_p95(draws: Draws, latency: Quantity, plans: Sequence[Order]) -> Fl
 
 def _ends(draws: Draws, models: Places, stages: Places) -> Floats:
     """Return how likely each plan ends at each stage, (stages, plans), as far as is expected."""
-    first, after = draws.expected.first[models[0]], draws.expected.after[models[0], models[1]]
-    rejected = [draws.expected.rejected(success)[:, 0] for success in (first, after)]
-    reached = np.stack([np.ones(len(stages)), rejected[0], rejected[0] * rejected[1]])
-    reached *= np.arange(STAGES_MAX)[:, None] < stages
-    ends: Floats = reached - np.vstack([reached[1:], np.zeros((1, len(stages)))])
+    shares = np.stack(reached(draws.expected, tuple(models)))[..., 0] * (np.arange(STAGES_MAX)[:, None] < stages)
+    ends: Floats = shares - np.vstack([shares[1:], np.zeros((1, len(stages)))])
     return ends
 
 

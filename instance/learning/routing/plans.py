@@ -4,14 +4,21 @@ What the last model delivers is taken, accepted or not. A stage costs what it co
 it; running the verifier costs nothing.
 
 Attempts after one rejection and after two are counted together, and foretold together: second ones a little worse than
-they are and third ones a little better. In simulation plans of three are then foretold a point of success too much.
+they are and third ones a little better.
+
+Whatever is foretold of them, what a model gets right at once and what it gets right after rejections must go together:
+of the jobs it would get right, at most those are missing among the rejected that were accepted before. That bounds what
+is foretold (Fréchet, "Généralisation du théorème des probabilités totales", 1935), and so trying another model first
+costs no more success than the verifier wrongly accepts. It takes for granted that what a model was given at once was
+neither harder nor easier than what others were.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import cache
 from itertools import pairwise, product
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -55,14 +62,13 @@ def outcomes(draws: Draws, stages_max: int) -> Outcomes:
 
 def outcome(draws: Draws, order: Order) -> Outcomes:
     """Foretell one plan, (draws)."""
-    shares, successes = _stages(draws, order)
-    delivered = [*map(draws.accepted, successes[:-1]), successes[-1]]
-    success = np.sum([share * one for share, one in zip(shares, delivered, strict=True)], axis=0)
-    return Outcomes(success, along(shares, draws.cost_first, draws.cost_after, order))
+    shares, right = _stages(draws, order)
+    delivered = [*map(draws.accepted, right[:-1]), right[-1]]
+    return Outcomes(np.sum(delivered, axis=0), along(shares, draws.cost_first, draws.cost_after, order))
 
 
-def reached(draws: Draws, order: Order) -> list[Floats]:
-    """Return the share of jobs that reach each stage, (draws)."""
+def reached(draws: Draws, order: Sequence[Any]) -> list[Floats]:
+    """Return the share of jobs that reach each stage, (draws); of stages that are arrays of models, (plans, draws)."""
     return _stages(draws, order)[0]
 
 
@@ -73,14 +79,20 @@ def along(shares: list[Floats], first: Floats, after: Floats, order: Order) -> F
     return total
 
 
-def _stages(draws: Draws, order: Order) -> tuple[list[Floats], list[Floats]]:
-    """Return the share of jobs that reach each stage, and the success of those."""
-    successes = [draws.first[order[0]]]
-    successes += [draws.after[before, model] for before, model in pairwise(order)]
-    shares = [np.ones_like(successes[0])]
-    for success in successes[:-1]:
-        shares.append(shares[-1] * draws.rejected(success))
-    return shares, successes
+def _stages(draws: Draws, order: Sequence[Any]) -> tuple[list[Floats], list[Floats]]:
+    """Return the share of jobs that reach each stage, and the share that is right there."""
+    right = [draws.first[order[0]]]
+    shares = [np.ones_like(right[0])]
+    for before, model in pairwise(order):
+        shares.append(draws.rejected(right[-1], shares[-1]))
+        right.append(_coherent(shares[-1] * draws.after[before, model], draws.first[model], shares[-1]))
+    return shares, right
+
+
+def _coherent(foretold: Floats, at_once: Floats, share: Floats) -> Floats:
+    """Bound what is right among the share of jobs that is left by what would be right at once among all; in place."""
+    np.maximum(foretold, at_once + (share - 1), out=foretold)
+    return np.minimum(foretold, at_once, out=foretold)
 
 
 def _one_stage(draws: Draws, success: Floats, cost: Floats) -> None:
@@ -89,22 +101,21 @@ def _one_stage(draws: Draws, success: Floats, cost: Floats) -> None:
 
 def _two_stages(draws: Draws, success: Floats, cost: Floats) -> None:
     """Fill (model, model, draws)."""
-    accepted, rejected = draws.accepted(draws.first)[:, None], draws.rejected(draws.first)[:, None]
-    success[:] = accepted + rejected * draws.after
-    cost[:] = draws.cost_first[:, None] + rejected * draws.cost_after
+    left = draws.rejected(draws.first)[:, None]
+    success[:] = draws.accepted(draws.first)[:, None] + _coherent(left * draws.after, draws.first, left)
+    cost[:] = draws.cost_first[:, None] + left * draws.cost_after
 
 
 def _three_stages(draws: Draws, success: Floats, cost: Floats) -> None:
     """Fill (model, model, model, draws), in place: most of the time of a choice is spent here."""
-    first, second = draws.rejected(draws.first)[:, None, None], draws.rejected(draws.after)[:, :, None]
+    first = draws.rejected(draws.first)[:, None]
+    right = _coherent(first * draws.after, draws.first, first)
+    second = draws.rejected(right, first)[:, :, None]
     np.multiply(second, draws.after, out=success)
-    success += draws.accepted(draws.after)[:, :, None]
-    success *= first
-    success += draws.accepted(draws.first)[:, None, None]
+    _coherent(success, draws.first, second)
+    success += (draws.accepted(draws.first)[:, None] + draws.accepted(right))[:, :, None]
     np.multiply(second, draws.cost_after, out=cost)
-    cost += draws.cost_after[:, None]
-    cost *= first
-    cost += draws.cost_first[:, None, None]
+    cost += (draws.cost_first[:, None] + first * draws.cost_after)[:, :, None]
 
 
 _FILLED = (_one_stage, _two_stages, _three_stages)
