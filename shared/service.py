@@ -46,27 +46,27 @@ class Service(ABC):
         """Release what `open` acquired; called exactly once for each successful `open`."""
 
     async def start(self) -> None:
-        """Open and begin to run; does nothing when it runs already."""
+        """Open and begin to run; does nothing when it runs already. Cancelled meanwhile, it is stopped again."""
         async with self._lifecycle:
             if self.running:
                 return
             await self.open()
             entered = asyncio.Event()
             self._task = asyncio.create_task(self._run_then_close(entered), name=self.name)
-            await entered.wait()  # a task cancelled before its first step would never close
+            try:
+                await entered.wait()  # a task cancelled before its first step would never close
+            except asyncio.CancelledError:
+                await self._end(self._task)
+                raise
 
     async def stop(self) -> None:
-        """End the work and close; does nothing when it does not run. Never raises what `run` raised."""
+        """End the work and close; does nothing when it does not run. Never raises what `run` raised.
+
+        Whoever is cancelled meanwhile learns of it when this has ended: nobody else would wait for it.
+        """
         async with self._lifecycle:
-            task = self._task
-            if task is None:
-                return
-            await self._cancel(task)
-            if not task.done():
-                log.error("service did not stop in time", service=self.name, seconds=STOP_SECONDS_MAX)
-            elif not task.cancelled():
-                task.exception()  # whoever waited has it; nobody else is to be told
-            self._task = None
+            if self._task is not None:
+                await self._end(self._task)
 
     async def wait(self) -> None:
         """Return when it ends; raise what it failed with."""
@@ -75,13 +75,24 @@ class Service(ABC):
             with contextlib.suppress(asyncio.CancelledError):
                 await asyncio.shield(task)
 
-    async def _cancel(self, task: asyncio.Task[None]) -> None:
+    async def _end(self, task: asyncio.Task[None]) -> None:
         """Cancel until `run` gives in: a library may swallow a cancellation (nats-py does while it connects)."""
         deadline = asyncio.get_running_loop().time() + STOP_SECONDS_MAX
+        interruption: asyncio.CancelledError | None = None
         while not task.done() and (left := deadline - asyncio.get_running_loop().time()) > 0:
             if self._working:
                 task.cancel()
-            await asyncio.wait({task}, timeout=min(left, CANCEL_AGAIN_SECONDS))
+            try:
+                await asyncio.wait({task}, timeout=min(left, CANCEL_AGAIN_SECONDS))
+            except asyncio.CancelledError as cancelled:
+                interruption = cancelled
+        if not task.done():
+            log.error("service did not stop in time", service=self.name, seconds=STOP_SECONDS_MAX)
+        elif not task.cancelled():
+            task.exception()  # whoever waited has it; nobody else is to be told
+        self._task = None
+        if interruption is not None:
+            raise interruption
 
     async def _run_then_close(self, entered: asyncio.Event) -> None:
         try:

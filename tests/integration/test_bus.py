@@ -6,6 +6,7 @@ import asyncio
 import os
 import signal
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 from nats.aio.msg import Msg
@@ -88,7 +89,7 @@ async def test_publishes_in_flight_fail_at_once_when_the_server_dies(own_nats: O
         await asyncio.wait_for(bus.connected.wait(), 5)
         await bus.jetstream().add_stream(name="T", subjects=["t.*"])
         assert (await publisher.publish("t.a", b"1", {})).seq == 1
-        _signal(server, signal.SIGSTOP)
+        await _freeze(server)
         flying = [asyncio.create_task(publisher.publish("t.a", b"x", {}, 60)) for _ in range(50)]
         await eventually(lambda: publisher.in_flight == 50)
         _kill(server)
@@ -109,7 +110,7 @@ async def test_no_stream_a_refusal_and_a_frozen_server_are_told_apart(own_nats: 
         await publisher.publish("t.a", b"1", {})
         with pytest.raises(TransientError, match="maximum messages"):
             await publisher.publish("t.a", b"2", {})
-        _signal(server, signal.SIGSTOP)
+        await _freeze(server)
         with pytest.raises(UnreachableError, match="timeout"):
             await publisher.publish("t.a", b"3", {}, 0.2)
         _signal(server, signal.SIGCONT)
@@ -122,6 +123,19 @@ async def test_its_lifecycle(nats_server: EmbeddedNats) -> None:
 def _kill(server: EmbeddedNats) -> None:
     assert server.child is not None
     server.child.kill()
+
+
+async def _freeze(server: EmbeddedNats) -> None:
+    """Stop every thread of it: what the signal finds at work goes on for a moment."""
+    _signal(server, signal.SIGSTOP)
+    assert server.child is not None
+    threads = Path(f"/proc/{server.child.pid}/task")
+
+    def is_frozen() -> bool:
+        states = [(one / "stat").read_text().rpartition(")")[2].split()[0] for one in threads.iterdir()]
+        return set(states) == {"T"}
+
+    await eventually(is_frozen, what="the server is frozen")
 
 
 def _signal(server: EmbeddedNats, number: signal.Signals) -> None:

@@ -67,6 +67,52 @@ async def test_a_service_that_cannot_open_is_not_running_and_may_be_started_agai
     await service.stop()
 
 
+class Lingering(Counting):
+    """Takes its time to close."""
+
+    def __init__(self) -> None:
+        super().__init__("lingering")
+        self.may_close = asyncio.Event()
+        self.closing = asyncio.Event()
+
+    async def close(self) -> None:
+        self.closing.set()
+        await self.may_close.wait()
+        await super().close()
+
+
+async def test_a_stop_that_is_cancelled_ends_when_the_service_has() -> None:
+    service = Lingering()
+    await service.start()
+    stopping = asyncio.create_task(service.stop())
+    await service.closing.wait()
+    for _ in range(3):
+        stopping.cancel()
+        await asyncio.sleep(0)
+    assert not stopping.done()
+    service.may_close.set()
+    with pytest.raises(asyncio.CancelledError):
+        await stopping
+    assert service.opened == 0
+    await service.start()
+    assert service.running
+    await service.stop()
+
+
+async def test_a_start_that_is_cancelled_at_any_step_leaves_nothing_running() -> None:
+    for steps in range(6):
+        service = Counting("one")
+        starting = asyncio.create_task(service.start())
+        for _ in range(steps):
+            await asyncio.sleep(0)
+        if starting.cancel():
+            with pytest.raises(asyncio.CancelledError):
+                await starting
+            assert not service.running
+            assert service.opened == 0
+        await service.stop()
+
+
 async def test_services_start_in_order_and_stop_in_reverse() -> None:
     journal: list[str] = []
     services = [Counting(name, journal) for name in ("a", "b", "c")]
