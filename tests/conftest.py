@@ -13,7 +13,7 @@ from shared.embedded.nats import EmbeddedNats
 from shared.embedded.postgres import EmbeddedPostgres
 from tests.support.daemons import Fleet
 from tests.support.regions import World
-from tests.support.servers import Databases, copied_postgres, initialised_cluster, scratch_directory
+from tests.support.servers import Databases, copied_postgres, initialised_cluster, quick_place, scratch_directory
 
 settings.register_profile("exploring", deadline=None, suppress_health_check=[HealthCheck.too_slow])
 settings.register_profile("steady", settings.get_profile("exploring"), derandomize=True)
@@ -38,7 +38,7 @@ def scratch() -> Iterator[Path]:
 @pytest.fixture(scope="session")
 def postgres(initialised: Path) -> Iterator[EmbeddedPostgres]:
     """Give the session's PostgreSQL; do not stop it."""
-    with scratch_directory() as directory:
+    with scratch_directory(quick_place()) as directory:
         server = copied_postgres(initialised, directory / "postgres")
         server.start()
         yield server
@@ -95,7 +95,7 @@ def own_postgres(initialised: Path) -> Iterator[Callable[[], EmbeddedPostgres]]:
     with ExitStack() as stack:
 
         def start() -> EmbeddedPostgres:
-            server = copied_postgres(initialised, stack.enter_context(scratch_directory()) / "postgres")
+            server = copied_postgres(initialised, stack.enter_context(scratch_directory(quick_place())) / "postgres")
             stack.callback(server.stop)
             server.start()
             return server
