@@ -23,7 +23,7 @@ from shared import grants
 from shared.database import transaction
 from shared.errors import AlreadyRunningError, TransientError
 from shared.grants import Claim, Grant, Holding
-from shared.service import Service
+from shared.service import Service, end_all
 
 if TYPE_CHECKING:
     from shared.metrics import Metrics
@@ -77,8 +77,7 @@ async def not_held_up(connection: AsyncConnection) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        ending.cancel()
-        await asyncio.gather(ending, return_exceptions=True)
+        await end_all(ending)
 
 
 async def _end_idle_blockers(engine: AsyncEngine, backend: int) -> None:
@@ -193,9 +192,7 @@ class Lease(Service):
                 raise LeaseLostError(f"{self.lock_name} was lost; what was done under it was interrupted")
             return working.result()
         finally:
-            working.cancel()
-            losing.cancel()
-            await asyncio.gather(working, losing, return_exceptions=True)
+            await end_all(working, losing)
 
     async def _acquire(self, vacated: int | None) -> Grant | None:
         async with transaction(self._engine) as connection, not_held_up(connection):

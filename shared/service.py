@@ -142,15 +142,30 @@ async def first_end(services: Sequence[Service], stop: asyncio.Event | None = No
 async def together(*parts: Coroutine[Any, Any, None]) -> None:
     """Run the parts of one service side by side; when one fails or the whole is cancelled, end all of them.
 
-    A task group would cancel each once. A cancellation is lost where it meets the very answer that `asyncio.wait_for`
-    waits for (Python 3.11), so each is cancelled until it gives in, however often we are cancelled ourselves.
+    A task group would cancel each once, and wait for ever for one whose cancellation was lost.
     """
     tasks = [asyncio.create_task(part) for part in parts]
     try:
         await asyncio.gather(*tasks)
     finally:
-        while unfinished := [task for task in tasks if not task.done()]:
-            for task in unfinished:
-                task.cancel()
-            with contextlib.suppress(asyncio.CancelledError):
-                await asyncio.wait(unfinished, timeout=CANCEL_AGAIN_SECONDS)
+        await end_all(*tasks)
+
+
+async def end_all(*tasks: asyncio.Future[Any]) -> None:
+    """Cancel tasks until they give in, however often we are cancelled ourselves, which we are told in the end.
+
+    A cancellation is lost where it meets the very answer that `asyncio.wait_for` waits for (Python 3.11).
+    """
+    interruption: asyncio.CancelledError | None = None
+    while unfinished := [task for task in tasks if not task.done()]:
+        for task in unfinished:
+            task.cancel()
+        try:
+            await asyncio.wait(unfinished, timeout=CANCEL_AGAIN_SECONDS)
+        except asyncio.CancelledError as cancelled:
+            interruption = cancelled
+    for task in tasks:
+        if not task.cancelled():
+            task.exception()  # so that nobody is told that it was never looked at
+    if interruption is not None:
+        raise interruption

@@ -27,6 +27,7 @@ from shared.database import connect_engine, transaction
 from shared.embedded.nodes import NODES, running_urls
 from shared.errors import FlockloreError, UnreachableError
 from shared.metrics import Metrics
+from shared.service import end_all
 from tests.chaos.verdict import settled
 from tests.support.lifecycle import started
 from tests.support.patterns import observe
@@ -209,9 +210,7 @@ async def _running(works: Iterable[Any]) -> AsyncIterator[None]:
         yield
         assert not any(task.done() for task in tasks), "whoever offers or asks has ended"
     finally:
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        await end_all(*tasks)
 
 
 def _current(peer: Any) -> bool:

@@ -122,9 +122,9 @@ class Fleet:
         self._stack = stack
         self._make_database = make_database
 
-    async def hub(self) -> Hub:
+    async def hub(self, **changes: Any) -> Hub:
         """Start centralcloud."""
-        return await self._stack.enter_async_context(hub(self.url, self._make_database()))
+        return await self._stack.enter_async_context(hub(self.url, self._make_database(), **changes))
 
     async def member(self, name: str, *sources: str, **changes: Any) -> Member:
         """Start an instance whose codebase has each source in two files; it has said nothing yet."""
