@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, Final
 
 from psycopg import Connection
@@ -19,6 +20,8 @@ _HOLDERS: Final = """
     SELECT DISTINCT format('%s, process %s on %s', instance_id, pid, hostname) FROM distributed_locks
      WHERE expires_at > clock_timestamp() ORDER BY 1
 """
+_LEAVING_SECONDS: Final = 0.5
+_LOOK_SECONDS: Final = 0.05
 _CURE: Final = "stop what `flocklore up` started with `flocklore down`, and other daemons where they were started"
 
 
@@ -33,9 +36,12 @@ def users(connection: Connection[Any]) -> list[str]:
 
 
 def require_unused(connection: Connection[Any]) -> None:
-    """AlreadyRunningError when anybody uses the database."""
-    if found := users(connection):
-        raise in_use(connection.info.dbname, found)
+    """AlreadyRunningError when anybody uses the database; whoever has just left is seen for a moment longer."""
+    deadline = time.monotonic() + _LEAVING_SECONDS
+    while found := users(connection):
+        if time.monotonic() > deadline:
+            raise in_use(connection.info.dbname, found)
+        time.sleep(_LOOK_SECONDS)
 
 
 def in_use(name: str, found: list[str]) -> AlreadyRunningError:

@@ -24,6 +24,7 @@ from tests.support.regions import (
 )
 
 ACTIVE = "SELECT string_agg(id, ' ' ORDER BY id) FROM insights WHERE state = 'active'"
+AGREED = "SELECT count(*) = 6 AND bool_and(fingerprint <> :gone) FROM observations WHERE NOT forgotten"
 SAID = "SELECT count(*) FROM observations WHERE NOT forgotten"
 KNOWN = " ".join(sorted(map(digest, PATTERNS)))
 ABOVE = "SELECT count(*) FROM insights WHERE state = 'active' AND (body->>'above')::boolean"
@@ -158,12 +159,13 @@ async def test_the_hub_above_may_be_lost_as_well(world: World, own_nats: Callabl
     await told_down(delegates[2], ap, await world.hub.conclude())
 
     await world.lose_hub()
+    await delegates[2].reaches("SELECT restarts FROM downlink", 1)
     for region, delegate in zip((eu, us), delegates, strict=False):
         for name in ("ann", "bob"):
             await region.says(name, 5, learned("meanwhile", f"{name} of {region.name}"))
         await region.says("ann", 6, forgotten("loop", f"ann of {region.name}"))
         await brought_up(delegate, region)
-    await world.hub.reaches(SAID, 6)
+    await world.hub.reaches(AGREED, wanted=True, gone=digest("loop"))
     await told_down(delegates[2], ap, await world.hub.conclude())
     await ap.hub.conclude()
     assert await ap.hub.value(ABOVE) == 3
