@@ -21,7 +21,7 @@ from nats.js import JetStreamContext
 from shared.errors import ConfigurationError, UnreachableError
 from shared.metrics import Metrics
 from shared.passport import NO_PASSPORT, Passport, client_for, is_refusal
-from shared.service import Service
+from shared.service import Service, end_all
 
 log = structlog.get_logger(__name__)
 
@@ -137,9 +137,7 @@ class Bus(Service):
 
     async def close(self) -> None:
         """Let handlers finish, flush what is pending, and disconnect."""
-        for task in self._handlers:
-            task.cancel()
-        await asyncio.gather(*self._handlers, return_exceptions=True)
+        await end_all(*self._handlers)
         self.connected.clear()
         try:
             await asyncio.wait_for(self._client.drain(), DRAIN_SECONDS)

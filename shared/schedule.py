@@ -27,7 +27,7 @@ from shared.errors import AlreadyRunningError, ConfigurationError, NotFoundError
 from shared.fires import LOCKS, Standing
 from shared.lease import Lease, LeaseLostError
 from shared.metrics import Metrics
-from shared.service import Service
+from shared.service import Service, end_all
 from shared.triggers import Cron, Every, Trigger, fraction
 
 log = structlog.get_logger(__name__)
@@ -176,9 +176,7 @@ class Schedules(Service):
 
     async def close(self) -> None:
         """Cancel what is running; it will be run again."""
-        for run in self._runs:
-            run.cancel()
-        await asyncio.gather(*self._runs, return_exceptions=True)
+        await end_all(*self._runs)
 
     async def run_now(self, name: str) -> None:
         """Run one task at once; raises what it raised, `NotFoundError` for an unknown name.

@@ -134,9 +134,7 @@ async def first_end(services: Sequence[Service], stop: asyncio.Event | None = No
             if not stop.is_set():
                 raise RuntimeError(f"service {waiting[task].name} ended by itself")
     finally:
-        for task in (stopping, *waiting):
-            task.cancel()
-        await asyncio.gather(stopping, *waiting, return_exceptions=True)
+        await end_all(stopping, *waiting)
 
 
 async def together(*parts: Coroutine[Any, Any, None]) -> None:

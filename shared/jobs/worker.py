@@ -22,7 +22,7 @@ from shared.jobs.running import Bound, Surroundings
 from shared.jobs.shift import Shift
 from shared.jobs.workers import WorkerSettings
 from shared.pool import CpuProcesses
-from shared.service import Service
+from shared.service import Service, end_all
 
 CANCEL_SECONDS_MAX: Final = 1.0
 """How long a cancelled job may take to notice when the worker stops."""
@@ -96,9 +96,7 @@ class Worker(Service):
         finish_seconds = 0.0 if self._working_shift.done() else self.settings.finish_seconds
         await self._crew.drain(finish_seconds, CANCEL_SECONDS_MAX)
         await asyncio.wait({self._working_shift}, timeout=FLUSH_SECONDS_MAX)
-        for task in (self._working_shift, self._listening):
-            task.cancel()
-        await asyncio.gather(self._working_shift, self._listening, return_exceptions=True)
+        await end_all(self._working_shift, self._listening)
         await asyncio.to_thread(self._pulse.stop)
         await self._leave()
         await self._processes.close()
